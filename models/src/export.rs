@@ -1,0 +1,1 @@
+//! Quantized model to integer network.

@@ -1,0 +1,19 @@
+//! Everything between a trained float network and an integer one.
+//!
+//! A network file ([`topology`]) and a checkpoint ([`import`]) make a [`float::FloatNetwork`];
+//! [`calibrate`] quantizes it with [`dbq`] and measures ranges on pictures from [`data`];
+//! [`export`] writes the integer [`tridot_sim::network::Network`]; [`candle_model`] computes that
+//! network a third way, to be compared bit for bit.
+
+pub mod calibrate;
+pub mod candle_model;
+pub mod data;
+pub mod dbq;
+pub mod error;
+pub mod export;
+pub mod float;
+pub mod import;
+pub mod scheme;
+pub mod topology;
+
+pub use error::Error;

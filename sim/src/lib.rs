@@ -1,0 +1,16 @@
+//! What is simulated, and the language it is described in.
+//!
+//! A [`network::Network`] is the quantized artifact: integers only, one meaning, exactly.
+//! [`reference`] computes it with plain loops and defines its outputs; [`kernels`] computes the same
+//! outputs fast; [`complexity`] counts what it costs on no machine in particular.
+//!
+//! This crate never prints, opens a path, spawns a thread, reads a clock or draws a random number.
+
+pub mod complexity;
+pub mod error;
+pub mod kernels;
+pub mod limits;
+pub mod network;
+pub mod reference;
+
+pub use error::Error;
