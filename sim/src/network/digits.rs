@@ -75,10 +75,10 @@ mod tests {
                 assert_eq!(sum, i32::from(value));
                 match digits {
                     Digits::Csd => {
-                        assert!(trits.windows(2).all(|pair| pair[0] == 0 || pair[1] == 0))
+                        assert!(trits.windows(2).all(|pair| pair[0] == 0 || pair[1] == 0));
                     }
                     Digits::SignMagnitude => {
-                        assert!(trits.iter().all(|&t| i16::from(t) * value >= 0))
+                        assert!(trits.iter().all(|&t| i16::from(t) * value >= 0));
                     }
                 }
             }
