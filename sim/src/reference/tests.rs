@@ -9,7 +9,7 @@ fn tensor(shape: Shape) -> TensorType {
 
 /// A pixel p stands for code p − 100.
 fn signed_input(shape: Shape) -> Input {
-    let table = std::array::from_fn(|pixel| (pixel as i16 - 100).clamp(-128, 127));
+    let table = std::array::from_fn(|pixel| (i16::try_from(pixel).unwrap() - 100).clamp(-128, 127));
     Input { tensor: tensor(shape), tables: vec![table; shape.channels] }
 }
 
