@@ -4,8 +4,8 @@
 //! every tensor is read. Multipliers and shifts are chosen from estimates of y, so that codes spread.
 
 use tridot_sim::network::{
-    Description, Digits, Dot, DotOutput, Geometry, Input, Layer, Network, Operator, Pads,
-    Provenance, Requantize, Shape, Sign, TensorId, TensorType, Weights, Window,
+    Description, Digits, Geometry, Input, Layer, Network, Operator, Pads, Provenance, Requantize,
+    Shape, Sign, TensorId, TensorType, Window,
 };
 
 use crate::random::Random;
@@ -126,7 +126,8 @@ impl Grower {
             7 => self.max_pool(),
             8 => self.average_pool(),
             9 => {
-                let output = activation(&mut self.random, self.tensor(self.latest()).shape);
+                let shape = self.tensor(self.latest()).shape;
+                let output = activation(&mut self.random, shape);
                 self.rescale(self.latest(), output);
             }
             10 => self.shuffle(),

@@ -91,7 +91,8 @@ impl Safetensors {
         let mut what = "data".to_owned();
         for _ in 0..random.size(1, 8) {
             let at = first + random.below(self.data.len());
-            bytes[at] = *random.pick(&[0, 1, 0x7f, 0x80, 0xff, random.byte()]);
+            let any = random.byte();
+            bytes[at] = *random.pick(&[0, 1, 0x7f, 0x80, 0xff, any]);
             what += &format!(", byte {at} became {}", bytes[at]);
         }
         Mutant { what, touched: Touched::Payload, bytes }

@@ -1,6 +1,11 @@
 //! Random dot-product layers.
 
-use super::*;
+use tridot_sim::network::{
+    Dot, DotOutput, Geometry, Operator, Pads, Shape, Sign, TensorId, TensorType, Weights, Window,
+};
+
+use super::{Grower, MAX_PRODUCTS, activation, code_limits, fitting, typical};
+use crate::random::Random;
 
 impl Grower {
     /// A kernel of up to `most` by `most`, mostly square; strides of one to three.
