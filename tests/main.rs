@@ -1,3 +1,14 @@
 //! Tests across the crates.
 
+#[cfg(test)]
+mod equivalence;
+#[cfg(test)]
+mod faulty;
+#[cfg(test)]
+mod fuzz;
+#[cfg(test)]
+mod generator;
+#[cfg(test)]
 mod published;
+#[cfg(test)]
+mod random;
