@@ -170,7 +170,6 @@ impl FloatNetwork {
         pixels: &[u8],
         visit: &mut dyn FnMut(TensorId, &mut [f32]),
     ) -> Vec<f32> {
-        let pictures = pixels.len() / self.topology.input.elements();
         let mut input = self.input(pixels);
         visit(TensorId::INPUT, &mut input);
         let mut tensors = vec![input];
@@ -179,7 +178,7 @@ impl FloatNetwork {
             let operand = |&id: &TensorId| Operand { values: &tensors[id.0], shape: self.shape(id) };
             let inputs: Vec<Operand<'_>> = layer.inputs.iter().map(operand).collect();
             let parameters = self.parameters[layer_idx].as_ref();
-            let mut output = evaluate(layer, parameters, &inputs, pictures);
+            let mut output = evaluate(layer, parameters, &inputs);
             visit(TensorId::of_layer(layer_idx), &mut output);
             tensors.push(output);
             for id in &layer.inputs {

@@ -16,6 +16,10 @@ pub(crate) struct Operand<'a> {
 }
 
 impl<'a> Operand<'a> {
+    fn n_pictures(self) -> usize {
+        self.values.len() / self.shape.elements()
+    }
+
     fn pictures(self) -> std::slice::ChunksExact<'a, f32> {
         self.values.chunks_exact(self.shape.elements())
     }
@@ -29,13 +33,12 @@ pub(crate) fn evaluate(
     layer: &TopologyLayer,
     parameters: Option<&LayerParameters>,
     inputs: &[Operand<'_>],
-    pictures: usize,
 ) -> Vec<f32> {
     let input = inputs[0];
     match &layer.operator {
         TopologyOperator::Dot { geometry, activation, .. } => {
             let parameters = parameters.expect("a dot-product layer has been checked for weights");
-            let mut values = dot_sums(geometry, &parameters.weights, input, layer.shape, pictures);
+            let mut values = dot_sums(geometry, &parameters.weights, input, layer.shape);
             finish(&mut values, &parameters.affine(), *activation);
             values
         }
@@ -83,9 +86,8 @@ pub(crate) fn dot_sums(
     weights: &[f32],
     input: Operand<'_>,
     output: Shape,
-    pictures: usize,
 ) -> Vec<f32> {
-    let mut out = vec![0.0; pictures * output.elements()];
+    let mut out = vec![0.0; input.n_pictures() * output.elements()];
     match geometry {
         Geometry::Linear => {
             kernels::products(&mut out, input.values, weights, input.shape.elements());
@@ -227,7 +229,7 @@ fn pool(
     end: impl Fn(f32) -> f32,
 ) -> Vec<f32> {
     let channels = output.channels;
-    let mut out = vec![start; input.values.len() / input.shape.elements() * output.elements()];
+    let mut out = vec![start; input.n_pictures() * output.elements()];
     for (picture, out) in input.pictures().zip(out.chunks_exact_mut(output.elements())) {
         for (pixel, out) in out.chunks_exact_mut(channels).enumerate() {
             let (out_row, out_column) = (pixel / output.width, pixel % output.width);
@@ -246,8 +248,7 @@ fn pool(
 fn moved(operator: &TopologyOperator, inputs: &[Operand<'_>], output: Shape) -> Vec<f32> {
     let input = inputs[0];
     let channels = input.shape.channels;
-    let pixels = |operand: &Operand<'_>| operand.values.len() / operand.shape.channels;
-    let mut out = Vec::with_capacity(pixels(&input).max(1) * output.channels);
+    let mut out = Vec::with_capacity(input.n_pictures() * output.elements());
     match *operator {
         TopologyOperator::Split { first, channels: taken } => {
             for pixel in input.values.chunks_exact(channels) {
@@ -255,7 +256,7 @@ fn moved(operator: &TopologyOperator, inputs: &[Operand<'_>], output: Shape) -> 
             }
         }
         TopologyOperator::Concat => {
-            for pixel in 0..pixels(&input) {
+            for pixel in 0..input.values.len() / channels {
                 for operand in inputs {
                     let channels = operand.shape.channels;
                     out.extend_from_slice(&operand.values[pixel * channels..][..channels]);
