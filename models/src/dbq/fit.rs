@@ -275,6 +275,7 @@ impl NormalEquations {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these results are equal to the bit")]
 mod tests {
     use proptest::prelude::*;
 

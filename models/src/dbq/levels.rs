@@ -153,6 +153,7 @@ fn preference(code: u8) -> (usize, [i8; MAX_BRANCHES as usize], [i8; MAX_BRANCHE
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "levels of these scales are exact")]
 mod tests {
     use proptest::prelude::*;
 
