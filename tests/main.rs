@@ -1,1 +1,3 @@
-//! x
+//! Tests across the crates.
+
+mod published;

@@ -3,6 +3,7 @@
 //! Geometry, shapes, pads and windows are the types of [`tridot_sim::network`]. The form of a network
 //! file is described in [`file`]; [`builtin`] gives those that are built in.
 
+use tridot_sim::complexity::LayerShape;
 use tridot_sim::network::{Geometry, Pads, Shape, TensorId, Window};
 
 mod builtin;
@@ -82,6 +83,17 @@ impl Topology {
             let input = self.shape(layer.inputs[0]);
             Some(DotLayer { layer_idx, layer, geometry, input, output: layer.shape })
         })
+    }
+
+    /// The dot-product layers as [`tridot_sim::complexity::of_shapes`] takes them.
+    pub fn layer_shapes(&self) -> Vec<LayerShape<'_>> {
+        let shape = |DotLayer { layer, geometry, input, output, .. }| LayerShape {
+            name: &layer.name,
+            geometry,
+            input,
+            output,
+        };
+        self.dot_layers().map(shape).collect()
     }
 
     /// Multiply-accumulates of one picture in all dot-product layers.
