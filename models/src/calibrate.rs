@@ -203,11 +203,7 @@ fn shuffle(order: &mut [usize], seed: u64) {
 }
 
 /// The format of every tensor, from what the float network does to the pictures.
-fn measure(
-    float: &FloatNetwork,
-    plan: &Plan,
-    pixels: &[u8],
-) -> Result<Vec<Option<Format>>, Error> {
+fn measure(float: &FloatNetwork, plan: &Plan, pixels: &[u8]) -> Result<Vec<Option<Format>>, Error> {
     let (input_sign, input_scale) = input_range(&float.topology.normalization);
     let classes = Classes::new(&float.topology, plan.activation_bits, input_sign);
     let raw = raw_output(&float.topology);
@@ -267,10 +263,8 @@ fn input_range(normalization: &Normalization) -> (Sign, f64) {
 /// The output, if its layer puts out y itself.
 fn raw_output(topology: &Topology) -> Option<TensorId> {
     let last = topology.layers.last()?;
-    let raw = matches!(
-        last.operator,
-        TopologyOperator::Dot { activation: Activation::Identity, .. }
-    );
+    let raw =
+        matches!(last.operator, TopologyOperator::Dot { activation: Activation::Identity, .. });
     raw.then_some(TensorId(topology.layers.len()))
 }
 
@@ -285,12 +279,13 @@ fn choose_batch_norm(quantized: &mut QuantizedNetwork, pictures: &Selection) -> 
     }
     let used = pictures.len(&quantized.float).min(batch_norm::most_pictures(&quantized.float));
     let pixels = &pictures.pixels[..used * quantized.float.topology.input.elements()];
-    let moved = |share: f64| {
-        batch_norm::re_estimated(&quantized.float, &quantized.formats, pixels, share)
-    };
+    let moved =
+        |share: f64| batch_norm::re_estimated(&quantized.float, &quantized.formats, pixels, share);
     let choice = quantized.plan.calibration.batch_norm;
     let (network, text) = match (choice, &pictures.held_back) {
-        (BatchNormChoice::AsTrained, _) => return record(quantized, None, "as trained, as planned"),
+        (BatchNormChoice::AsTrained, _) => {
+            return record(quantized, None, "as trained, as planned");
+        }
         (BatchNormChoice::Best, None) => {
             let text = "as trained: without labelled pictures nothing decides for another";
             return record(quantized, None, text);

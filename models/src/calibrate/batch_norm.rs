@@ -154,10 +154,8 @@ pub(super) fn loss(
 ) -> Result<f64, Error> {
     let classes = network.topology.classes;
     let chunks: Vec<&[u8]> = network.chunks(pixels)?.collect();
-    let outputs: Vec<Vec<f32>> = chunks
-        .into_par_iter()
-        .map(|chunk| super::run_quantized(network, formats, chunk))
-        .collect();
+    let outputs: Vec<Vec<f32>> =
+        chunks.into_par_iter().map(|chunk| super::run_quantized(network, formats, chunk)).collect();
     let losses = outputs.concat();
     let losses = losses.chunks_exact(classes).zip(labels);
     let sum: f64 = losses.map(|(values, &label)| cross_entropy(values, label.into())).sum();

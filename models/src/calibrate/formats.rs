@@ -126,8 +126,7 @@ impl Classes {
                 let joins = root != TensorId::INPUT.0 && self.kinds[root] == kind;
                 all_joined &= joins;
                 if joins {
-                    let (from, to) =
-                        (root.max(self.roots[i + 1]), root.min(self.roots[i + 1]));
+                    let (from, to) = (root.max(self.roots[i + 1]), root.min(self.roots[i + 1]));
                     self.roots.iter_mut().filter(|r| **r == from).for_each(|r| *r = to);
                 }
             }

@@ -90,9 +90,8 @@ impl Histogram {
             return 1.0;
         }
         let (low, high) = kind.code_limits();
-        let scale = |i: u32| {
-            f64::from(self.largest) * (-f64::from(i) / 16.0).exp2() / f64::from(high)
-        };
+        let scale =
+            |i: u32| f64::from(self.largest) * (-f64::from(i) / 16.0).exp2() / f64::from(high);
         let mut best = (f64::INFINITY, scale(0));
         for scale in (0..CLIPS).map(scale) {
             let error = self.squared_error(scale, low.into(), high.into());
