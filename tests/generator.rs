@@ -54,7 +54,9 @@ fn input_shape(random: &mut Random) -> Shape {
     match random.below(4) {
         0 => Shape::new(1, 1, random.size(1, 150)),
         1 => Shape::new(random.size(1, 3), random.size(1, 3), random.size(1, 40)),
-        _ => Shape::new(random.size(2, 11), random.size(2, 11), random.size(1, 7)),
+        _ => {
+            Shape::new(random.size(2, 11), random.size(2, 11), *random.pick(&[1, 2, 3, 3, 4, 5, 7]))
+        }
     }
 }
 

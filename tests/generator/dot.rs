@@ -108,7 +108,9 @@ impl Grower {
         let channels = if geometry.is_depthwise() {
             input.channels
         } else {
-            wanted.min(MAX_PRODUCTS / products).max(1)
+            let channels = wanted.min(MAX_PRODUCTS / products).max(1);
+            // Mostly odd: no vector or tile of a power of two divides it.
+            if self.random.percent(50) && 2 < channels { (channels - 1) | 1 } else { channels }
         };
         activation(&mut self.random, Shape { channels, ..pixels })
     }
