@@ -83,7 +83,8 @@ fn table(random: &mut Random, tensor: &TensorType) -> [i16; 256] {
     let (low, high) = code_limits(tensor);
     let any = random.percent(30);
     std::array::from_fn(|pixel| {
-        let rising = i64::from(low) + i64::from(high - low) * pixel as i64 / 255;
+        let pixel = i64::try_from(pixel).unwrap();
+        let rising = i64::from(low) + i64::from(high - low) * pixel / 255;
         let code = if any { random.between(low.into(), high.into()) } else { rising };
         i16::try_from(code).unwrap()
     })
@@ -295,7 +296,7 @@ impl Grower {
     fn requantize(&mut self, spread: f64, output: &TensorType) -> Requantize {
         let (low, high) = code_limits(output);
         let ideal = (spread / (f64::from(high) * 0.6)).max(1.0).log2();
-        let shift = ideal as i64 + self.random.between(-1, 1);
+        let shift = rounded(ideal) + self.random.between(-1, 1);
         let (narrow_low, narrow_high) = (self.random.percent(25), self.random.percent(25));
         Requantize {
             shift: u32::try_from(shift.clamp(1, 40)).unwrap(),
@@ -303,6 +304,12 @@ impl Grower {
             high: if narrow_high { (high + 1) / 2 } else { high },
         }
     }
+}
+
+/// The integer below an estimate, which is far below 2^63.
+#[expect(clippy::cast_possible_truncation, reason = "an estimate needs no more")]
+fn rounded(estimate: f64) -> i64 {
+    estimate as i64
 }
 
 /// A code of typical magnitude.
