@@ -1,12 +1,11 @@
 //! Tests across the crates.
 
-#[cfg(test)]
 mod equivalence;
-#[cfg(test)]
 mod faulty;
-#[cfg(test)]
 mod fuzz;
-#[cfg(test)]
 mod generator;
-#[cfg(test)]
+mod pipeline;
+mod published;
 mod random;
+mod support;
+mod tidy;

@@ -1,8 +1,22 @@
 //! A network's shape, before any number is known: what a network file describes.
 //!
-//! Geometry, shapes, pads and windows are the types of [`tridot_sim::network`].
+//! Geometry, shapes, pads and windows are the types of [`tridot_sim::network`]. The form of a network
+//! file is described in [`file`]; [`builtin`] gives those that are built in.
 
+use tridot_sim::complexity::LayerShape;
 use tridot_sim::network::{Geometry, Pads, Shape, TensorId, Window};
+
+mod builtin;
+mod expand;
+pub mod file;
+mod operator;
+mod raw;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+pub use builtin::{builtin, builtin_names, builtin_text};
 
 /// A network of layers in topological order, all shapes known.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +35,78 @@ pub struct Topology {
     pub layers: Vec<TopologyLayer>,
 }
 
+/// A dot-product layer with the shapes around it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DotLayer<'a> {
+    /// Its index in [`Topology::layers`].
+    pub layer_idx: usize,
+    /// The layer.
+    pub layer: &'a TopologyLayer,
+    /// Which inputs it reads.
+    pub geometry: Geometry,
+    /// Shape of its input.
+    pub input: Shape,
+    /// Shape of its output.
+    pub output: Shape,
+}
+
+impl DotLayer<'_> {
+    /// Length K of its dot products.
+    pub const fn fan_in(&self) -> usize {
+        self.geometry.fan_in(self.input)
+    }
+
+    /// Multiply-accumulates of one picture.
+    pub const fn macs(&self) -> u64 {
+        self.geometry.macs(self.input, self.output)
+    }
+
+    /// Number of weights, biases not counted.
+    pub const fn weights(&self) -> u64 {
+        self.fan_in() as u64 * self.output.channels as u64
+    }
+}
+
+impl Topology {
+    /// The shape of a tensor. Panics on an id that names none.
+    pub fn shape(&self, id: TensorId) -> Shape {
+        match id.layer() {
+            None => self.input,
+            Some(layer_idx) => self.layers[layer_idx].shape,
+        }
+    }
+
+    /// The dot-product layers, in order.
+    pub fn dot_layers(&self) -> impl Iterator<Item = DotLayer<'_>> {
+        self.layers.iter().enumerate().filter_map(|(layer_idx, layer)| {
+            let TopologyOperator::Dot { geometry, .. } = layer.operator else { return None };
+            let input = self.shape(layer.inputs[0]);
+            Some(DotLayer { layer_idx, layer, geometry, input, output: layer.shape })
+        })
+    }
+
+    /// The dot-product layers as [`tridot_sim::complexity::of_shapes`] takes them.
+    pub fn layer_shapes(&self) -> Vec<LayerShape<'_>> {
+        let shape = |DotLayer { layer, geometry, input, output, .. }| LayerShape {
+            name: &layer.name,
+            geometry,
+            input,
+            output,
+        };
+        self.dot_layers().map(shape).collect()
+    }
+
+    /// Multiply-accumulates of one picture in all dot-product layers.
+    pub fn macs(&self) -> u64 {
+        self.dot_layers().map(|layer| layer.macs()).sum()
+    }
+
+    /// Weights of all dot-product layers, biases and batch norm not counted.
+    pub fn weights(&self) -> u64 {
+        self.dot_layers().map(|layer| layer.weights()).sum()
+    }
+}
+
 /// Per input channel: x = (pixel / 255 − mean) / std.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Normalization {
@@ -31,13 +117,15 @@ pub struct Normalization {
 }
 
 /// How a checkpoint names its tensors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Naming {
     /// As the network file does: `<layer>.weight`, `<layer>.bias`, `<norm>.running_mean`, …
     Layer,
     /// As Keras does: `conv2d`, `conv2d_1`, `depthwise_conv2d_3`, `batch_normalization_2`, `dense`, …
     Keras,
-    /// By position: `00_conv`, `01_dw`, …, batch norm folded.
+    /// By position among the dot-product layers: `01_dw` is depthwise, `00_conv` any other, the classifier
+    /// too (its weights as those of a 1×1 convolution); batch norm folded.
     Sequence,
 }
 
@@ -136,7 +224,8 @@ pub struct BatchNorm {
 }
 
 /// The function at the end of a layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Activation {
     /// None.
     Identity,
