@@ -3,7 +3,11 @@
 //! Uses only std, so that it builds in a second. A missing tool is a named skip, and a failure where
 //! `CI` is set; `--install` first installs what is missing.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "its only purpose is to run and to tell")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "its only purpose is to run and to tell"
+)]
 
 use std::env;
 use std::ffi::OsStr;
@@ -17,9 +21,17 @@ const ALLOWED_SKIPS: [&str; 3] = ["no data", "no AVX-512 VNNI", "no AVX2"];
 
 /// Tools that are not part of the toolchain.
 const TOOLS: [Tool; 4] = [
-    Tool { name: "cargo-nextest", version: &["cargo", "nextest", "--version"], install: Install::Cargo },
+    Tool {
+        name: "cargo-nextest",
+        version: &["cargo", "nextest", "--version"],
+        install: Install::Cargo,
+    },
     Tool { name: "cargo-deny", version: &["cargo", "deny", "--version"], install: Install::Cargo },
-    Tool { name: "cargo-machete", version: &["cargo", "machete", "--version"], install: Install::Cargo },
+    Tool {
+        name: "cargo-machete",
+        version: &["cargo", "machete", "--version"],
+        install: Install::Cargo,
+    },
     Tool { name: "typos", version: &["typos", "--version"], install: Install::Pip },
 ];
 
@@ -51,11 +63,23 @@ fn steps(has_nextest: bool) -> Vec<Step> {
     let test: &[&str] = if has_nextest {
         &["cargo", "nextest", "run", "--workspace", "--no-fail-fast"]
     } else {
-        &["cargo", "test", "--workspace", "--lib", "--bins", "--tests", "--examples", "--no-fail-fast"]
+        &[
+            "cargo",
+            "test",
+            "--workspace",
+            "--lib",
+            "--bins",
+            "--tests",
+            "--examples",
+            "--no-fail-fast",
+        ]
     };
     vec![
         cargo("format", &["cargo", "fmt", "--all", "--check"]),
-        cargo("clippy", &["cargo", "clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+        cargo(
+            "clippy",
+            &["cargo", "clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
+        ),
         cargo("build without train", &["cargo", "build", "-p", "tridot", "--no-default-features"]),
         cargo("tests", test),
         cargo("doc tests", &["cargo", "test", "--workspace", "--doc"]),
@@ -72,7 +96,12 @@ fn steps(has_nextest: bool) -> Vec<Step> {
             environment: &[],
         },
         Step { name: "typos", tool: Some("typos"), arguments: &["typos"], environment: &[] },
-        Step { name: "machete", tool: Some("cargo-machete"), arguments: &["cargo", "machete"], environment: &[] },
+        Step {
+            name: "machete",
+            tool: Some("cargo-machete"),
+            arguments: &["cargo", "machete"],
+            environment: &[],
+        },
     ]
 }
 
@@ -89,7 +118,8 @@ fn main() -> ExitCode {
     if install {
         install_missing();
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests folder has a parent");
+    let root =
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests folder has a parent");
     let strict = env::var_os("CI").is_some();
     let skipped_file = prepare_skip_list(root);
     let mut failed = Vec::new();
@@ -130,11 +160,18 @@ fn run(step: &Step, root: &Path, skipped_file: &Path) -> bool {
 fn prepare_skip_list(root: &Path) -> PathBuf {
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let file = target.join("skipped.txt");
-    fs::create_dir_all(&target).and_then(|()| fs::write(&file, "")).expect("the build folder can be written");
+    fs::create_dir_all(&target)
+        .and_then(|()| fs::write(&file, ""))
+        .expect("the build folder can be written");
     file
 }
 
-fn report(times: &[(&str, Duration)], skipped_file: &Path, strict: bool, mut failed: Vec<&str>) -> ExitCode {
+fn report(
+    times: &[(&str, Duration)],
+    skipped_file: &Path,
+    strict: bool,
+    mut failed: Vec<&str>,
+) -> ExitCode {
     println!("\n{:<22}{:>9}", "step", "seconds");
     for (name, time) in times {
         println!("{name:<22}{:>9.1}", time.as_secs_f64());
@@ -158,7 +195,8 @@ fn report(times: &[(&str, Duration)], skipped_file: &Path, strict: bool, mut fai
 }
 
 fn is_there(name: &str) -> bool {
-    let tool = TOOLS.iter().find(|tool| tool.name == name).expect("every named tool is in the list");
+    let tool =
+        TOOLS.iter().find(|tool| tool.name == name).expect("every named tool is in the list");
     succeeds(tool.version)
 }
 
@@ -176,7 +214,8 @@ fn install_missing() {
             Install::Pip => &["python3", "-m", "pip", "install", "--quiet", tool.name],
         };
         println!("== install {}: {}", tool.name, arguments.join(" "));
-        let installed = Command::new(arguments[0]).args(&arguments[1..]).stdin(Stdio::null()).status();
+        let installed =
+            Command::new(arguments[0]).args(&arguments[1..]).stdin(Stdio::null()).status();
         if !installed.is_ok_and(|status| status.success()) {
             println!("{} could not be installed: run `{}` by hand", tool.name, arguments.join(" "));
         }

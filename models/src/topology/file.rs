@@ -120,12 +120,12 @@ impl Topology {
 /// A message may quote names of the file: control characters are escaped, and what is long is cut.
 fn readable(error: Error) -> Error {
     let line = |text: String| {
-        let cut = text.chars().take(300).flat_map(|c| {
+        let cut = text.chars().take(600).flat_map(|c| {
             let escaped = c.is_control().then(|| c.escape_default());
             let plain = escaped.is_none().then_some(c);
             escaped.into_iter().flatten().chain(plain)
         });
-        let end = if text.chars().nth(300).is_some() { "…" } else { "" };
+        let end = if text.chars().nth(600).is_some() { "…" } else { "" };
         cut.chain(end.chars()).collect::<String>()
     };
     match error {
