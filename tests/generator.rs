@@ -4,8 +4,8 @@
 //! every tensor is read. Multipliers and shifts are chosen from estimates of y, so that codes spread.
 
 use tridot_sim::network::{
-    Description, Digits, Geometry, Input, Layer, Network, Operator, Pads, Provenance, Requantize,
-    Shape, Sign, TensorId, TensorType, Window,
+    Accuracy, Description, Digits, Geometry, Input, Layer, Network, Operator, Pads, Provenance,
+    Requantize, Shape, Sign, TensorId, TensorType, Window,
 };
 
 use crate::random::Random;
@@ -28,7 +28,7 @@ pub(crate) fn network(seed: u64) -> Network {
         scale_bits: u32::try_from(random.size(2, 18)).unwrap(),
         input: Input { tensor, tables },
         layers: Vec::new(),
-        provenance: Provenance { seed, ..Provenance::default() },
+        provenance: provenance(seed, shape.channels),
     };
     let mut grower = Grower { random, network };
     for _ in 0..grower.random.size(1, 4) {
@@ -39,6 +39,19 @@ pub(crate) fn network(seed: u64) -> Network {
     }
     Network::new(grower.network)
         .unwrap_or_else(|error| panic!("seed {seed}: the generator made a bad network: {error}"))
+}
+
+/// Texts that need escapes, and numbers of many digits.
+fn provenance(seed: u64, channels: usize) -> Provenance {
+    Provenance {
+        data: Some("\"noise\"".to_owned()),
+        seed,
+        plan: "format = 1\n# ä\n".to_owned(),
+        mean: (0..channels).map(|channel| channel as f64 / 7.0).collect(),
+        std: (0..channels).map(|channel| 1.0 / (channel as f64 + 3.0)).collect(),
+        integer_accuracy: Some(Accuracy { samples: 10, correct: 9 }),
+        ..Provenance::default()
+    }
 }
 
 /// A picture for a network: noise, or flat with some noise.
