@@ -1,4 +1,5 @@
 //! Tests across the crates.
+#![cfg(test)]
 
 mod equivalence;
 mod faulty;
