@@ -148,8 +148,7 @@ impl Selection {
         seed: u64,
     ) -> Result<Self, Error> {
         let bytes = float.topology.input.elements();
-        float.chunks(set.pixels)?;
-        let total = set.pixels.len() / bytes;
+        let total = float.chunks(set.pixels)?.map(|chunk| chunk.len() / bytes).sum();
         if let Some(labels) = set.labels {
             check_labels(labels, total, float.topology.classes)?;
         }
@@ -203,11 +202,7 @@ fn shuffle(order: &mut [usize], seed: u64) {
 }
 
 /// The format of every tensor, from what the float network does to the pictures.
-fn measure(
-    float: &FloatNetwork,
-    plan: &Plan,
-    pixels: &[u8],
-) -> Result<Vec<Option<Format>>, Error> {
+fn measure(float: &FloatNetwork, plan: &Plan, pixels: &[u8]) -> Result<Vec<Option<Format>>, Error> {
     let (input_sign, input_scale) = input_range(&float.topology.normalization);
     let classes = Classes::new(&float.topology, plan.activation_bits, input_sign);
     let raw = raw_output(&float.topology);
@@ -267,10 +262,8 @@ fn input_range(normalization: &Normalization) -> (Sign, f64) {
 /// The output, if its layer puts out y itself.
 fn raw_output(topology: &Topology) -> Option<TensorId> {
     let last = topology.layers.last()?;
-    let raw = matches!(
-        last.operator,
-        TopologyOperator::Dot { activation: Activation::Identity, .. }
-    );
+    let raw =
+        matches!(last.operator, TopologyOperator::Dot { activation: Activation::Identity, .. });
     raw.then_some(TensorId(topology.layers.len()))
 }
 
@@ -278,59 +271,47 @@ fn raw_output(topology: &Topology) -> Option<TensorId> {
 const CANDIDATES: [(f64, &str); 3] =
     [(0.0, "as trained"), (0.5, "half-way re-estimated"), (1.0, "re-estimated")];
 
+/// Sets the batch norm of the plan's choice and records it with the losses that decided.
 fn choose_batch_norm(quantized: &mut QuantizedNetwork, pictures: &Selection) -> Result<(), Error> {
-    if !batch_norm::is_present(&quantized.float) {
-        "the network has none".clone_into(&mut quantized.provenance.batch_norm);
-        return Ok(());
-    }
-    let used = pictures.len(&quantized.float).min(batch_norm::most_pictures(&quantized.float));
-    let pixels = &pictures.pixels[..used * quantized.float.topology.input.elements()];
-    let moved = |share: f64| {
-        batch_norm::re_estimated(&quantized.float, &quantized.formats, pixels, share)
+    let float = &quantized.float;
+    let used = pictures.len(float).min(batch_norm::most_pictures(float));
+    let pixels = &pictures.pixels[..used * float.topology.input.elements()];
+    let moved = |share: f64| match share {
+        0.0 => Ok(float.clone()),
+        _ => batch_norm::re_estimated(float, &quantized.formats, pixels, share),
     };
-    let choice = quantized.plan.calibration.batch_norm;
-    let (network, text) = match (choice, &pictures.held_back) {
-        (BatchNormChoice::AsTrained, _) => return record(quantized, None, "as trained, as planned"),
+    let (share, text) = match (quantized.plan.calibration.batch_norm, &pictures.held_back) {
+        _ if !batch_norm::is_present(float) => (0.0, "the network has none".to_owned()),
+        (BatchNormChoice::AsTrained, _) => (0.0, "as trained, as planned".to_owned()),
         (BatchNormChoice::Best, None) => {
             let text = "as trained: without labelled pictures nothing decides for another";
-            return record(quantized, None, text);
+            (0.0, text.to_owned())
         }
         (BatchNormChoice::ReEstimated, _) => {
-            (moved(1.0)?, format!("re-estimated on {used} pictures, as planned"))
+            (1.0, format!("re-estimated on {used} pictures, as planned"))
         }
         (BatchNormChoice::Best, Some((held_pixels, labels))) => {
-            let mut best: Option<(f64, &str, FloatNetwork)> = None;
             let mut losses = Vec::new();
-            for (share, name) in CANDIDATES {
-                let network = if share == 0.0 { quantized.float.clone() } else { moved(share)? };
-                let loss = batch_norm::loss(&network, &quantized.formats, held_pixels, labels)?;
-                losses.push(format!("{name} {loss:.4}"));
-                if best.as_ref().is_none_or(|best| loss < best.0) {
-                    best = Some((loss, name, network));
-                }
+            for (share, _) in CANDIDATES {
+                let network = moved(share)?;
+                losses.push(batch_norm::loss(&network, &quantized.formats, held_pixels, labels)?);
             }
-            let (_, name, network) = best.expect("there are candidates");
+            let best = (0..losses.len()).fold(0, |a, b| if losses[b] < losses[a] { b } else { a });
+            let lines = CANDIDATES.iter().zip(&losses);
+            let lines: Vec<String> =
+                lines.map(|((_, name), loss)| format!("{name} {loss:.4}")).collect();
+            let (share, name) = CANDIDATES[best];
             let text = format!(
-                "{name} (on {used} pictures); loss on {} held-back pictures: {}",
+                "{name}; re-estimated on {used} pictures; loss on {} held-back pictures: {}",
                 labels.len(),
-                losses.join(", ")
+                lines.join(", ")
             );
-            (network, text)
+            (share, text)
         }
     };
-    record(quantized, Some(network), &text)
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "the last step of a function that can fail")]
-fn record(
-    quantized: &mut QuantizedNetwork,
-    network: Option<FloatNetwork>,
-    text: &str,
-) -> Result<(), Error> {
-    if let Some(network) = network {
-        quantized.float = network;
-    }
-    text.clone_into(&mut quantized.provenance.batch_norm);
+    let network = moved(share)?;
+    quantized.float = network;
+    quantized.provenance.batch_norm = text;
     Ok(())
 }
 

@@ -190,7 +190,12 @@ impl Builder<'_> {
     }
 
     /// The input of a layer that moves data, in that layer's format: itself, or rescaled.
-    fn rescaled(&mut self, layer_idx: usize, input: usize, id: TensorId) -> Result<TensorId, Error> {
+    fn rescaled(
+        &mut self,
+        layer_idx: usize,
+        input: usize,
+        id: TensorId,
+    ) -> Result<TensorId, Error> {
         let topology = &self.quantized.float.topology;
         let layer = &topology.layers[layer_idx];
         let source = layer.inputs[input];
@@ -199,7 +204,7 @@ impl Builder<'_> {
         }
         let name = format!("{}.rescale{input}", layer.name);
         let mut made = self.combination(layer_idx, &name, &[id], 1, Activation::Identity)?;
-        made.output.shape = self.quantized.float.shape(source);
+        made.output.shape = topology.shape(source);
         Ok(self.push(name, vec![id], made))
     }
 
@@ -253,9 +258,7 @@ impl Builder<'_> {
         let requantize = format.requantize(folded.shift.unsigned_abs(), activation);
         let m = &folded.multipliers;
         let operator = match &layer.operator {
-            TopologyOperator::Add { .. } => {
-                Operator::Add { multipliers: [m[0], m[1]], requantize }
-            }
+            TopologyOperator::Add { .. } => Operator::Add { multipliers: [m[0], m[1]], requantize },
             TopologyOperator::AveragePool { window } => {
                 Operator::AveragePool { window: *window, multiplier: m[0], requantize }
             }
@@ -264,12 +267,7 @@ impl Builder<'_> {
         Ok(made(operator, format.tensor(layer.shape), requantize, folded.rounding_error))
     }
 
-    fn dot(
-        &self,
-        layer_idx: usize,
-        layer: &TopologyLayer,
-        input: TensorId,
-    ) -> Result<Made, Error> {
+    fn dot(&self, layer_idx: usize, layer: &TopologyLayer, input: TensorId) -> Result<Made, Error> {
         let TopologyOperator::Dot { geometry, activation, .. } = layer.operator else {
             unreachable!("called for dot-product layers")
         };

@@ -1,7 +1,7 @@
 //! A topology with its trained float parameters, and what it computes.
 
 use rayon::prelude::*;
-use tridot_sim::network::{Accuracy, Shape, TensorId};
+use tridot_sim::network::{Accuracy, TensorId};
 
 use crate::Error;
 use crate::topology::{Topology, TopologyOperator};
@@ -62,7 +62,8 @@ impl LayerParameters {
             return self.bias.iter().map(offset).collect();
         };
         let channel = |(c, &bias): (usize, &f32)| {
-            let gain = f64::from(norm.gamma[c]) / (f64::from(norm.variance[c]) + norm.epsilon).sqrt();
+            let gain =
+                f64::from(norm.gamma[c]) / (f64::from(norm.variance[c]) + norm.epsilon).sqrt();
             let centred = f64::from(bias) - f64::from(norm.mean[c]);
             Affine { gain, offset: centred * gain + f64::from(norm.beta[c]) }
         };
@@ -80,7 +81,12 @@ impl FloatNetwork {
         if self.parameters.len() != layers.len() {
             let limit = format!("{} (one a layer)", layers.len());
             let value = self.parameters.len();
-            return Err(Error::limit("float network", "the number of parameter sets", limit, value));
+            return Err(Error::limit(
+                "float network",
+                "the number of parameter sets",
+                limit,
+                value,
+            ));
         }
         for (layer, parameters) in layers.iter().zip(&self.parameters) {
             let place = format!("layer `{}`", layer.name);
@@ -94,15 +100,10 @@ impl FloatNetwork {
                 let reason = "batch norm in one of network file and parameters, not in both";
                 return Err(Error::malformed(place, reason));
             }
-            let input = self.shape(layer.inputs[0]);
+            let input = self.topology.shape(layer.inputs[0]);
             check_layer(&place, parameters, layer.shape.channels, geometry.fan_in(input))?;
         }
         Ok(())
-    }
-
-    /// The shape of a tensor.
-    pub fn shape(&self, id: TensorId) -> Shape {
-        id.layer().map_or(self.topology.input, |layer_idx| self.topology.layers[layer_idx].shape)
     }
 
     /// The output of the last layer for each picture, one after the other.
@@ -126,15 +127,13 @@ impl FloatNetwork {
             return Err(Error::limit("data", "the number of labels", limit, labels.len()));
         }
         let guesses = outputs.chunks_exact(classes).map(largest);
-        let correct = guesses.zip(labels).filter(|(guess, label)| *guess == usize::from(**label)).count();
+        let correct =
+            guesses.zip(labels).filter(|(guess, label)| *guess == usize::from(**label)).count();
         Ok(Accuracy { samples: labels.len() as u64, correct: correct as u64 })
     }
 
     /// Cuts whole pictures into pieces that one thread runs at once; only the topology decides where.
-    pub(crate) fn chunks<'a>(
-        &self,
-        pixels: &'a [u8],
-    ) -> Result<std::slice::Chunks<'a, u8>, Error> {
+    pub(crate) fn chunks<'a>(&self, pixels: &'a [u8]) -> Result<std::slice::Chunks<'a, u8>, Error> {
         let bytes = self.topology.input.elements();
         if pixels.is_empty() || !pixels.len().is_multiple_of(bytes) {
             let limit = format!("a positive multiple of the {bytes} of a picture");
@@ -175,7 +174,8 @@ impl FloatNetwork {
         let mut tensors = vec![input];
         let last_reader = last_readers(&self.topology);
         for (layer_idx, layer) in self.topology.layers.iter().enumerate() {
-            let operand = |&id: &TensorId| Operand { values: &tensors[id.0], shape: self.shape(id) };
+            let operand =
+                |&id: &TensorId| Operand { values: &tensors[id.0], shape: self.topology.shape(id) };
             let inputs: Vec<Operand<'_>> = layer.inputs.iter().map(operand).collect();
             let parameters = self.parameters[layer_idx].as_ref();
             let mut output = evaluate(layer, parameters, &inputs);
@@ -261,4 +261,4 @@ fn check_layer(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

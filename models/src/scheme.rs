@@ -240,7 +240,8 @@ impl Plan {
         let dots: Vec<usize> =
             (0..topology.layers.len()).filter(|&i| geometry(i).is_some()).collect();
         let names = |i: &usize| topology.layers[*i].name.as_str();
-        if let Some(name) = self.layers.keys().find(|name| !dots.iter().any(|i| names(i) == *name)) {
+        if let Some(name) = self.layers.keys().find(|name| !dots.iter().any(|i| names(i) == *name))
+        {
             let known: Vec<&str> = dots.iter().map(names).collect();
             let reason = format!(
                 "`{name}` is no layer with weights of `{}`; these are: {}",
@@ -320,10 +321,7 @@ mod tests {
             "plan: activation_bits must be between 1 and 8, got 9"
         );
         assert_eq!(with("scale_bits = 1"), "plan: scale_bits must be between 2 and 18, got 1");
-        assert_eq!(
-            refused("format = 2\nothers = \"dbq(2)\""),
-            "plan: format must be 1, got 2"
-        );
+        assert_eq!(refused("format = 2\nothers = \"dbq(2)\""), "plan: format must be 1, got 2");
         assert!(with("calibration.samples = 0").contains("at least 1, got 0"));
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn is_present(network: &FloatNetwork) -> bool {
 /// How many pictures a layer-by-layer pass can hold.
 pub(super) fn most_pictures(network: &FloatNetwork) -> usize {
     let last_reader = last_readers(&network.topology);
-    let elements = |id: usize| network.shape(TensorId(id)).elements();
+    let elements = |id: usize| network.topology.shape(TensorId(id)).elements();
     let mut held = elements(0);
     let mut most = held;
     for (layer_idx, layer) in network.topology.layers.iter().enumerate() {
@@ -79,7 +79,7 @@ fn layer_output(
     share: f64,
 ) -> Chunks {
     let layer = network.topology.layers[layer_idx].clone();
-    let shapes: Vec<Shape> = layer.inputs.iter().map(|&id| network.shape(id)).collect();
+    let shapes: Vec<Shape> = layer.inputs.iter().map(|&id| network.topology.shape(id)).collect();
     let operands = |chunk: usize| -> Vec<Operand<'_>> {
         let ids = layer.inputs.iter().zip(&shapes);
         ids.map(|(id, &shape)| Operand { values: &tensors[id.0][chunk], shape }).collect()
@@ -154,10 +154,8 @@ pub(super) fn loss(
 ) -> Result<f64, Error> {
     let classes = network.topology.classes;
     let chunks: Vec<&[u8]> = network.chunks(pixels)?.collect();
-    let outputs: Vec<Vec<f32>> = chunks
-        .into_par_iter()
-        .map(|chunk| super::run_quantized(network, formats, chunk))
-        .collect();
+    let outputs: Vec<Vec<f32>> =
+        chunks.into_par_iter().map(|chunk| super::run_quantized(network, formats, chunk)).collect();
     let losses = outputs.concat();
     let losses = losses.chunks_exact(classes).zip(labels);
     let sum: f64 = losses.map(|(values, &label)| cross_entropy(values, label.into())).sum();

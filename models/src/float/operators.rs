@@ -47,9 +47,7 @@ pub(crate) fn evaluate(
             input.values.iter().zip(inputs[1].values).map(sum).collect()
         }
         TopologyOperator::AveragePool { window } => average_pool(*window, input, layer.shape),
-        TopologyOperator::MaxPool { window, pads } => {
-            max_pool(*window, *pads, input, layer.shape)
-        }
+        TopologyOperator::MaxPool { window, pads } => max_pool(*window, *pads, input, layer.shape),
         TopologyOperator::Split { .. }
         | TopologyOperator::Concat
         | TopologyOperator::Shuffle { .. }
@@ -97,7 +95,13 @@ pub(crate) fn dot_sums(
             if plain {
                 kernels::products(&mut out, input.values, weights, input.shape.channels);
             } else {
-                convolution(Taps { window: *window, pads: *pads }, weights, input, output, &mut out);
+                convolution(
+                    Taps { window: *window, pads: *pads },
+                    weights,
+                    input,
+                    output,
+                    &mut out,
+                );
             }
         }
         Geometry::Depthwise { window, pads } => {
@@ -148,8 +152,7 @@ fn convolution(taps: Taps, weights: &[f32], input: Operand<'_>, output: Shape, o
 fn gather(taps: Taps, input: Operand<'_>, output: Shape, pixel: usize, vector: &mut [f32]) {
     let channels = input.shape.channels;
     let picture = input.values.split_at(pixel / output.pixels() * input.shape.elements()).1;
-    let (out_row, out_column) =
-        (pixel % output.pixels() / output.width, pixel % output.width);
+    let (out_row, out_column) = (pixel % output.pixels() / output.width, pixel % output.width);
     let kernel_width = taps.window.kernel_width;
     for (kernel_row, run) in vector.chunks_exact_mut(kernel_width * channels).enumerate() {
         let Some(row) = taps.row(input.shape, out_row, kernel_row) else {
