@@ -2,10 +2,12 @@
 //!
 //! A [`network::Network`] is the quantized artifact: integers only, one meaning, exactly.
 //! [`reference`] computes it with plain loops and defines its outputs; [`kernels`] computes the same
-//! outputs fast; [`complexity`] counts what it costs on no machine in particular.
+//! outputs fast; [`compare`] says where two of them differ; [`complexity`] counts what it costs on no
+//! machine in particular.
 //!
 //! This crate never prints, opens a path, spawns a thread, reads a clock or draws a random number.
 
+pub mod compare;
 pub mod complexity;
 pub mod error;
 pub mod kernels;

@@ -22,7 +22,7 @@ fn network() -> Network {
     };
     let convolution = Dot {
         geometry: Geometry::Convolution { window: Window::square(3, 1), pads: Pads::all(1) },
-        weights: Weights::Dbq { branches: 2, codes: (0..36).map(|k| (k * 5 % 9) as u8).collect() },
+        weights: Weights::Dbq { branches: 2, codes: (0..36).map(|k: u8| k * 5 % 9).collect() },
         multipliers: vec![900, -300, 31, 0],
         bias: vec![-70_000, 1 << 40],
         output: DotOutput::Requantize(REQUANTIZE),

@@ -1,0 +1,14 @@
+//! Does a reader survive whatever a file may hold?
+//!
+//! [`driver`] runs a reader over mutants and judges it; [`allocation`] measures what it allocates;
+//! [`bytes`], [`text`], [`json`] and [`container`] make mutants of files. A fuzz test of a file kind is
+//! a few lines that choose mutators and name the reader: see [`network`].
+
+mod allocation;
+mod bytes;
+mod container;
+mod driver;
+mod json;
+mod network;
+mod text;
+mod topology;

@@ -1,0 +1,100 @@
+//! Mutants of `safetensors` files: networks and checkpoints.
+
+use super::driver::{Mutant, Touched};
+use super::json::Json;
+use crate::random::Random;
+
+/// A file taken apart: its header as JSON and its data.
+pub(crate) struct Safetensors {
+    header: String,
+    data: Vec<u8>,
+}
+
+impl Safetensors {
+    /// Takes a sound file apart.
+    pub(crate) fn parse(file: &[u8]) -> Self {
+        let (length, rest) = file.split_first_chunk().expect("a header's length");
+        let (header, data) = rest.split_at(usize::try_from(u64::from_le_bytes(*length)).unwrap());
+        Self { header: String::from_utf8(header.to_vec()).unwrap(), data: data.to_vec() }
+    }
+
+    /// The file with another header, whose length is right.
+    fn with_header(&self, header: &str) -> Vec<u8> {
+        let mut file = (header.len() as u64).to_le_bytes().to_vec();
+        file.extend(header.as_bytes());
+        file.extend(&self.data);
+        file
+    }
+
+    /// Names, element types, shapes, offsets or metadata changed.
+    pub(crate) fn header_mutant(&self, random: &mut Random) -> Mutant {
+        let mut header = Json::parse(&self.header);
+        let what = format!("header: {}", header.mutate(random));
+        Mutant { what, touched: Touched::Structure, bytes: self.with_header(&header.text()) }
+    }
+
+    /// The JSON of a metadata key changed in one to three places.
+    pub(crate) fn metadata_mutant(&self, random: &mut Random, key: &str) -> Mutant {
+        let header: serde_json::Value = serde_json::from_str(&self.header).unwrap();
+        let text = header["__metadata__"][key].as_str().expect("the metadata key");
+        let mut json = Json::parse(text);
+        let mut what = format!("metadata `{key}`");
+        for _ in 0..random.size(1, 3) {
+            what += &format!(": {}", json.mutate(random));
+        }
+        self.with_metadata(key, &json.text(), what)
+    }
+
+    /// The file with another text under a metadata key.
+    pub(crate) fn with_metadata(&self, key: &str, text: &str, what: String) -> Mutant {
+        let mut header: serde_json::Value = serde_json::from_str(&self.header).unwrap();
+        header["__metadata__"][key] = text.into();
+        let bytes = self.with_header(&header.to_string());
+        Mutant { what, touched: Touched::Structure, bytes }
+    }
+
+    /// The header's length changed, or the data shortened or lengthened.
+    pub(crate) fn length_mutant(&self, random: &mut Random) -> Mutant {
+        let mut bytes = self.with_header(&self.header);
+        let header_len = self.header.len() as u64;
+        let what = if random.percent(70) {
+            let lengths = [
+                0,
+                1,
+                header_len - 1,
+                header_len + 1,
+                header_len + self.data.len() as u64,
+                header_len + self.data.len() as u64 + 1,
+                100_000_000,
+                100_000_001,
+                1 << 32,
+                u64::MAX - 7,
+                u64::MAX,
+                header_len ^ (1 << random.below(64)),
+            ];
+            let length = *random.pick(&lengths);
+            bytes[..8].copy_from_slice(&length.to_le_bytes());
+            format!("header's length {header_len} became {length}")
+        } else {
+            let change = random.between(-9, 9);
+            let length = usize::try_from(bytes.len() as i64 + change).unwrap();
+            bytes.resize(length, 0);
+            format!("{change} bytes of data")
+        };
+        Mutant { what, touched: Touched::Structure, bytes }
+    }
+
+    /// One to eight random bytes of the data overwritten.
+    pub(crate) fn data_mutant(&self, random: &mut Random) -> Mutant {
+        let mut bytes = self.with_header(&self.header);
+        let first = bytes.len() - self.data.len();
+        let mut what = "data".to_owned();
+        for _ in 0..random.size(1, 8) {
+            let at = first + random.below(self.data.len());
+            let any = random.byte();
+            bytes[at] = *random.pick(&[0, 1, 0x7f, 0x80, 0xff, any]);
+            what += &format!(", byte {at} became {}", bytes[at]);
+        }
+        Mutant { what, touched: Touched::Payload, bytes }
+    }
+}
