@@ -134,7 +134,9 @@ fn batch_norm_is_chosen_by_held_back_loss_or_left() {
     let chosen = text(Some(&labels), BatchNormChoice::Best);
     assert_eq!(chosen.calibration_samples, 45); // a quarter is held back
     assert!(
-        chosen.batch_norm.contains("re-estimated on 45 pictures; loss on 15 held-back pictures: as trained")
+        chosen
+            .batch_norm
+            .contains("re-estimated on 45 pictures; loss on 15 held-back pictures: as trained")
     );
     let left = text(None, BatchNormChoice::Best);
     assert_eq!(

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 use tridot_sim::network::{Geometry, Pads, Weights, Window};
 use tridot_sim::reference;
 
-use super::*;
 use super::network as export_network;
+use super::*;
 use crate::calibrate::{CalibrationSet, quantize};
 use crate::float::FloatNetwork;
 use crate::float::tests::{EVERYTHING, random_network, random_pixels};
