@@ -4,5 +4,8 @@ mod equivalence;
 mod faulty;
 mod fuzz;
 mod generator;
+mod pipeline;
 mod published;
 mod random;
+mod support;
+mod tidy;

@@ -280,36 +280,36 @@ fn choose_batch_norm(quantized: &mut QuantizedNetwork, pictures: &Selection) -> 
         0.0 => Ok(float.clone()),
         _ => batch_norm::re_estimated(float, &quantized.formats, pixels, share),
     };
-    let (share, text) = match (quantized.plan.calibration.batch_norm, &pictures.held_back) {
-        _ if !batch_norm::is_present(float) => (0.0, "the network has none".to_owned()),
-        (BatchNormChoice::AsTrained, _) => (0.0, "as trained, as planned".to_owned()),
+    let (network, text) = match (quantized.plan.calibration.batch_norm, &pictures.held_back) {
+        _ if !batch_norm::is_present(float) => (moved(0.0)?, "the network has none".to_owned()),
+        (BatchNormChoice::AsTrained, _) => (moved(0.0)?, "as trained, as planned".to_owned()),
         (BatchNormChoice::Best, None) => {
             let text = "as trained: without labelled pictures nothing decides for another";
-            (0.0, text.to_owned())
+            (moved(0.0)?, text.to_owned())
         }
         (BatchNormChoice::ReEstimated, _) => {
-            (1.0, format!("re-estimated on {used} pictures, as planned"))
+            (moved(1.0)?, format!("re-estimated on {used} pictures, as planned"))
         }
         (BatchNormChoice::Best, Some((held_pixels, labels))) => {
+            let mut best: Option<(f64, &str, FloatNetwork)> = None;
             let mut losses = Vec::new();
-            for (share, _) in CANDIDATES {
+            for (share, name) in CANDIDATES {
                 let network = moved(share)?;
-                losses.push(batch_norm::loss(&network, &quantized.formats, held_pixels, labels)?);
+                let loss = batch_norm::loss(&network, &quantized.formats, held_pixels, labels)?;
+                losses.push(format!("{name} {loss:.4}"));
+                if best.as_ref().is_none_or(|best| loss < best.0) {
+                    best = Some((loss, name, network));
+                }
             }
-            let best = (0..losses.len()).fold(0, |a, b| if losses[b] < losses[a] { b } else { a });
-            let lines = CANDIDATES.iter().zip(&losses);
-            let lines: Vec<String> =
-                lines.map(|((_, name), loss)| format!("{name} {loss:.4}")).collect();
-            let (share, name) = CANDIDATES[best];
+            let (_, name, network) = best.expect("there are candidates");
             let text = format!(
                 "{name}; re-estimated on {used} pictures; loss on {} held-back pictures: {}",
                 labels.len(),
-                lines.join(", ")
+                losses.join(", ")
             );
-            (share, text)
+            (network, text)
         }
     };
-    let network = moved(share)?;
     quantized.float = network;
     quantized.provenance.batch_norm = text;
     Ok(())
