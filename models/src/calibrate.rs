@@ -148,8 +148,7 @@ impl Selection {
         seed: u64,
     ) -> Result<Self, Error> {
         let bytes = float.topology.input.elements();
-        float.chunks(set.pixels)?;
-        let total = set.pixels.len() / bytes;
+        let total = float.chunks(set.pixels)?.map(|chunk| chunk.len() / bytes).sum();
         if let Some(labels) = set.labels {
             check_labels(labels, total, float.topology.classes)?;
         }
@@ -272,23 +271,21 @@ fn raw_output(topology: &Topology) -> Option<TensorId> {
 const CANDIDATES: [(f64, &str); 3] =
     [(0.0, "as trained"), (0.5, "half-way re-estimated"), (1.0, "re-estimated")];
 
+/// Sets the batch norm of the plan's choice and records it with the losses that decided.
 fn choose_batch_norm(quantized: &mut QuantizedNetwork, pictures: &Selection) -> Result<(), Error> {
-    if !batch_norm::is_present(&quantized.float) {
-        "the network has none".clone_into(&mut quantized.provenance.batch_norm);
-        return Ok(());
-    }
-    let used = pictures.len(&quantized.float).min(batch_norm::most_pictures(&quantized.float));
-    let pixels = &pictures.pixels[..used * quantized.float.topology.input.elements()];
-    let moved =
-        |share: f64| batch_norm::re_estimated(&quantized.float, &quantized.formats, pixels, share);
-    let choice = quantized.plan.calibration.batch_norm;
-    let (network, text) = match (choice, &pictures.held_back) {
-        (BatchNormChoice::AsTrained, _) => {
-            return record(quantized, None, "as trained, as planned");
-        }
+    let float = &quantized.float;
+    let used = pictures.len(float).min(batch_norm::most_pictures(float));
+    let pixels = &pictures.pixels[..used * float.topology.input.elements()];
+    let moved = |share: f64| match share {
+        0.0 => Ok(float.clone()),
+        _ => batch_norm::re_estimated(float, &quantized.formats, pixels, share),
+    };
+    let (network, text) = match (quantized.plan.calibration.batch_norm, &pictures.held_back) {
+        _ if !batch_norm::is_present(float) => (moved(0.0)?, "the network has none".to_owned()),
+        (BatchNormChoice::AsTrained, _) => (moved(0.0)?, "as trained, as planned".to_owned()),
         (BatchNormChoice::Best, None) => {
             let text = "as trained: without labelled pictures nothing decides for another";
-            return record(quantized, None, text);
+            (moved(0.0)?, text.to_owned())
         }
         (BatchNormChoice::ReEstimated, _) => {
             (moved(1.0)?, format!("re-estimated on {used} pictures, as planned"))
@@ -297,7 +294,7 @@ fn choose_batch_norm(quantized: &mut QuantizedNetwork, pictures: &Selection) -> 
             let mut best: Option<(f64, &str, FloatNetwork)> = None;
             let mut losses = Vec::new();
             for (share, name) in CANDIDATES {
-                let network = if share == 0.0 { quantized.float.clone() } else { moved(share)? };
+                let network = moved(share)?;
                 let loss = batch_norm::loss(&network, &quantized.formats, held_pixels, labels)?;
                 losses.push(format!("{name} {loss:.4}"));
                 if best.as_ref().is_none_or(|best| loss < best.0) {
@@ -306,26 +303,15 @@ fn choose_batch_norm(quantized: &mut QuantizedNetwork, pictures: &Selection) -> 
             }
             let (_, name, network) = best.expect("there are candidates");
             let text = format!(
-                "{name} (on {used} pictures); loss on {} held-back pictures: {}",
+                "{name}; re-estimated on {used} pictures; loss on {} held-back pictures: {}",
                 labels.len(),
                 losses.join(", ")
             );
             (network, text)
         }
     };
-    record(quantized, Some(network), &text)
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "the last step of a function that can fail")]
-fn record(
-    quantized: &mut QuantizedNetwork,
-    network: Option<FloatNetwork>,
-    text: &str,
-) -> Result<(), Error> {
-    if let Some(network) = network {
-        quantized.float = network;
-    }
-    text.clone_into(&mut quantized.provenance.batch_norm);
+    quantized.float = network;
+    quantized.provenance.batch_norm = text;
     Ok(())
 }
 

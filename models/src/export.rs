@@ -204,7 +204,7 @@ impl Builder<'_> {
         }
         let name = format!("{}.rescale{input}", layer.name);
         let mut made = self.combination(layer_idx, &name, &[id], 1, Activation::Identity)?;
-        made.output.shape = self.quantized.float.shape(source);
+        made.output.shape = topology.shape(source);
         Ok(self.push(name, vec![id], made))
     }
 

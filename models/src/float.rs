@@ -1,7 +1,7 @@
 //! A topology with its trained float parameters, and what it computes.
 
 use rayon::prelude::*;
-use tridot_sim::network::{Accuracy, Shape, TensorId};
+use tridot_sim::network::{Accuracy, TensorId};
 
 use crate::Error;
 use crate::topology::{Topology, TopologyOperator};
@@ -100,15 +100,10 @@ impl FloatNetwork {
                 let reason = "batch norm in one of network file and parameters, not in both";
                 return Err(Error::malformed(place, reason));
             }
-            let input = self.shape(layer.inputs[0]);
+            let input = self.topology.shape(layer.inputs[0]);
             check_layer(&place, parameters, layer.shape.channels, geometry.fan_in(input))?;
         }
         Ok(())
-    }
-
-    /// The shape of a tensor.
-    pub fn shape(&self, id: TensorId) -> Shape {
-        id.layer().map_or(self.topology.input, |layer_idx| self.topology.layers[layer_idx].shape)
     }
 
     /// The output of the last layer for each picture, one after the other.
@@ -180,7 +175,7 @@ impl FloatNetwork {
         let last_reader = last_readers(&self.topology);
         for (layer_idx, layer) in self.topology.layers.iter().enumerate() {
             let operand =
-                |&id: &TensorId| Operand { values: &tensors[id.0], shape: self.shape(id) };
+                |&id: &TensorId| Operand { values: &tensors[id.0], shape: self.topology.shape(id) };
             let inputs: Vec<Operand<'_>> = layer.inputs.iter().map(operand).collect();
             let parameters = self.parameters[layer_idx].as_ref();
             let mut output = evaluate(layer, parameters, &inputs);
@@ -266,4 +261,4 @@ fn check_layer(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -24,7 +24,7 @@ pub(super) fn is_present(network: &FloatNetwork) -> bool {
 /// How many pictures a layer-by-layer pass can hold.
 pub(super) fn most_pictures(network: &FloatNetwork) -> usize {
     let last_reader = last_readers(&network.topology);
-    let elements = |id: usize| network.shape(TensorId(id)).elements();
+    let elements = |id: usize| network.topology.shape(TensorId(id)).elements();
     let mut held = elements(0);
     let mut most = held;
     for (layer_idx, layer) in network.topology.layers.iter().enumerate() {
@@ -79,7 +79,7 @@ fn layer_output(
     share: f64,
 ) -> Chunks {
     let layer = network.topology.layers[layer_idx].clone();
-    let shapes: Vec<Shape> = layer.inputs.iter().map(|&id| network.shape(id)).collect();
+    let shapes: Vec<Shape> = layer.inputs.iter().map(|&id| network.topology.shape(id)).collect();
     let operands = |chunk: usize| -> Vec<Operand<'_>> {
         let ids = layer.inputs.iter().zip(&shapes);
         ids.map(|(id, &shape)| Operand { values: &tensors[id.0][chunk], shape }).collect()

@@ -45,7 +45,7 @@ impl Format {
         code
     }
 
-    /// Replaces values by those that codes stand for.
+    /// Replaces values by those that codes stand for. A value half-way between two may take either.
     pub(crate) fn round(&self, values: &mut [f32]) {
         let (low, high) = self.kind.code_limits();
         #[expect(clippy::cast_possible_truncation, reason = "activations are f32")]
@@ -53,7 +53,9 @@ impl Format {
         #[expect(clippy::cast_precision_loss, reason = "codes have at most 9 bits")]
         let (low, high) = (low as f32, high as f32);
         for value in values {
-            *value = (*value * per_scale + 0.5).floor().clamp(low, high) * scale;
+            // Adding 1.5·2^23 leaves no fraction bits; `round` would be a call for each value.
+            let code = (*value * per_scale).max(low).min(high);
+            *value = ((code + 12_582_912.0) - 12_582_912.0) * scale;
         }
     }
 }
@@ -132,6 +134,12 @@ impl Classes {
             }
             self.measured[i + 1] = !all_joined;
         }
+    }
+
+    /// The smallest tensor id of a tensor's class.
+    #[cfg(test)]
+    pub(super) fn root(&self, id: TensorId) -> usize {
+        self.roots[id.0]
     }
 
     pub(super) fn kind(&self, id: TensorId) -> Kind {
