@@ -166,3 +166,24 @@ fn sum(
 ) -> Result<Tensor, candle_core::Error> {
     terms.reduce(|sum, term| sum? + term?).expect("a layer has at least one plane here")
 }
+
+#[cfg(test)]
+mod tests {
+    use tridot_sim::network::signed_digits;
+
+    use super::*;
+
+    #[test]
+    fn digits_of_every_weight_follow_the_one_rule() {
+        for value in i16::MIN + 1..=i16::MAX {
+            for digits in [Digits::Csd, Digits::SignMagnitude] {
+                let mask = |sign: i8| {
+                    let trits = signed_digits(value, digits);
+                    let places = trits.iter().enumerate().filter(|&(_, &trit)| trit == sign);
+                    places.fold(0, |mask, (place, _)| mask | 1_u32 << place)
+                };
+                assert_eq!(positive_and_negative(value, digits), (mask(1), mask(-1)));
+            }
+        }
+    }
+}
