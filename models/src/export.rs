@@ -149,15 +149,19 @@ impl Builder<'_> {
         let made = match &layer.operator {
             TopologyOperator::Dot { .. } => self.dot(layer_idx, layer, inputs[0])?,
             TopologyOperator::Add { activation } => {
-                self.combination(layer_idx, &layer.name, &inputs, 1, *activation)?
+                let add =
+                    |m: &[i32], requantize| Operator::Add { multipliers: [m[0], m[1]], requantize };
+                self.combination(layer_idx, &layer.name, &inputs, 1, *activation, add)?
             }
-            TopologyOperator::AveragePool { window } => self.combination(
-                layer_idx,
-                &layer.name,
-                &inputs,
-                window.taps(),
-                Activation::Identity,
-            )?,
+            &TopologyOperator::AveragePool { window } => {
+                let pool = |m: &[i32], requantize| Operator::AveragePool {
+                    window,
+                    multiplier: m[0],
+                    requantize,
+                };
+                let none = Activation::Identity;
+                self.combination(layer_idx, &layer.name, &inputs, window.taps(), none, pool)?
+            }
             TopologyOperator::MaxPool { .. }
             | TopologyOperator::Split { .. }
             | TopologyOperator::Concat
@@ -203,7 +207,9 @@ impl Builder<'_> {
             return Ok(id);
         }
         let name = format!("{}.rescale{input}", layer.name);
-        let mut made = self.combination(layer_idx, &name, &[id], 1, Activation::Identity)?;
+        let rescale = |m: &[i32], requantize| Operator::Rescale { multiplier: m[0], requantize };
+        let none = Activation::Identity;
+        let mut made = self.combination(layer_idx, &name, &[id], 1, none, rescale)?;
         made.output.shape = topology.shape(source);
         Ok(self.push(name, vec![id], made))
     }
@@ -242,6 +248,7 @@ impl Builder<'_> {
         inputs: &[TensorId],
         taps: usize,
         activation: Activation,
+        build: impl Fn(&[i32], Requantize) -> Operator,
     ) -> Result<Made, Error> {
         let layer = &self.quantized.float.topology.layers[layer_idx];
         let format = self.format(layer_idx).expect("only a dot-product layer is raw");
@@ -256,14 +263,7 @@ impl Builder<'_> {
         };
         let folded = fold.requantized(self.quantized.plan.scale_bits)?;
         let requantize = format.requantize(folded.shift.unsigned_abs(), activation);
-        let m = &folded.multipliers;
-        let operator = match &layer.operator {
-            TopologyOperator::Add { .. } => Operator::Add { multipliers: [m[0], m[1]], requantize },
-            TopologyOperator::AveragePool { window } => {
-                Operator::AveragePool { window: *window, multiplier: m[0], requantize }
-            }
-            _ => Operator::Rescale { multiplier: m[0], requantize },
-        };
+        let operator = build(&folded.multipliers, requantize);
         Ok(made(operator, format.tensor(layer.shape), requantize, folded.rounding_error))
     }
 

@@ -5,10 +5,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use tridot_sim::limits;
-use tridot_sim::network::{Digits, Geometry};
+use tridot_sim::network::Digits;
 
 use crate::Error;
-use crate::topology::{Topology, TopologyOperator};
+use crate::topology::{DotLayer, Topology};
 
 /// The version of the file form that this reader accepts and this writer writes.
 pub const FORMAT: u32 = 1;
@@ -233,16 +233,10 @@ impl Plan {
     /// Refuses overrides of layers that are not there or have no weights.
     pub fn schemes(&self, topology: &Topology) -> Result<Vec<Option<Scheme>>, Error> {
         self.check()?;
-        let geometry = |i: usize| match &topology.layers[i].operator {
-            TopologyOperator::Dot { geometry, .. } => Some(*geometry),
-            _ => None,
-        };
-        let dots: Vec<usize> =
-            (0..topology.layers.len()).filter(|&i| geometry(i).is_some()).collect();
-        let names = |i: &usize| topology.layers[*i].name.as_str();
-        if let Some(name) = self.layers.keys().find(|name| !dots.iter().any(|i| names(i) == *name))
-        {
-            let known: Vec<&str> = dots.iter().map(names).collect();
+        let dots: Vec<DotLayer<'_>> = topology.dot_layers().collect();
+        let is_known = |name: &&String| dots.iter().any(|dot| dot.layer.name == **name);
+        if let Some(name) = self.layers.keys().find(|name| !is_known(name)) {
+            let known: Vec<&str> = dots.iter().map(|dot| dot.layer.name.as_str()).collect();
             let reason = format!(
                 "`{name}` is no layer with weights of `{}`; these are: {}",
                 topology.name,
@@ -251,14 +245,18 @@ impl Plan {
             return Err(Error::malformed("plan: layers", reason));
         }
         let mut schemes = vec![None; topology.layers.len()];
-        for &i in &dots {
-            let scheme = match geometry(i) {
-                _ if Some(&i) == dots.first() => self.first,
-                _ if Some(&i) == dots.last() => self.last,
-                Some(Geometry::Depthwise { .. }) => self.depthwise,
-                _ => self.others,
+        for (i, dot) in dots.iter().enumerate() {
+            let by_place = if i == 0 {
+                self.first
+            } else if i + 1 == dots.len() {
+                self.last
+            } else if dot.geometry.is_depthwise() {
+                self.depthwise
+            } else {
+                self.others
             };
-            schemes[i] = Some(*self.layers.get(names(&i)).unwrap_or(&scheme));
+            let by_name = self.layers.get(&dot.layer.name);
+            schemes[dot.layer_idx] = Some(*by_name.unwrap_or(&by_place));
         }
         Ok(schemes)
     }

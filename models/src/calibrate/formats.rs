@@ -95,11 +95,19 @@ impl Classes {
             }
             let inputs = layer.inputs.iter().all(|id| non_negative[id.0]);
             non_negative.push(match &layer.operator {
-                TopologyOperator::Dot { activation, .. } => *activation != Activation::Identity,
-                TopologyOperator::Add { activation } => {
-                    inputs || *activation != Activation::Identity
+                TopologyOperator::Dot { activation: Activation::Identity, .. } => false,
+                TopologyOperator::Dot { .. }
+                | TopologyOperator::Add { activation: Activation::Relu | Activation::Relu6 } => {
+                    true
                 }
-                _ => inputs,
+                TopologyOperator::Add { activation: Activation::Identity }
+                | TopologyOperator::AveragePool { .. }
+                | TopologyOperator::MaxPool { .. }
+                | TopologyOperator::Split { .. }
+                | TopologyOperator::Concat
+                | TopologyOperator::Shuffle { .. }
+                | TopologyOperator::Subsample { .. }
+                | TopologyOperator::ChannelPad { .. } => inputs,
             });
             if matches!(layer.operator, TopologyOperator::Add { .. }) {
                 layer.inputs.iter().for_each(|id| added[classes.roots[id.0]] = true);

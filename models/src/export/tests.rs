@@ -178,7 +178,13 @@ fn shifts_are_the_largest_that_fit() {
             | Operator::AveragePool { multiplier, requantize, .. } => {
                 (multiplier.unsigned_abs(), requantize.shift)
             }
-            _ => continue,
+            Operator::Dot(_)
+            | Operator::MaxPool { .. }
+            | Operator::Split { .. }
+            | Operator::Concat
+            | Operator::Shuffle { .. }
+            | Operator::Subsample { .. }
+            | Operator::ChannelPad { .. } => continue,
         };
         // One more bit of shift would double the largest multiplier beyond 15 bits.
         assert!(
@@ -283,12 +289,8 @@ fn clamps_follow_the_activation() {
     let network = export_network(&quantized, RoundingLimit::None).unwrap().network;
     let clamps = |name: &str| {
         let layer = network.layers.iter().find(|layer| layer.name == name).unwrap();
-        match &layer.operator {
-            Operator::Dot(Dot { output: DotOutput::Requantize(r), .. }) => {
-                (r.low, r.high, layer.output.scale)
-            }
-            _ => unreachable!(),
-        }
+        let DotOutput::Requantize(r) = layer.dot().unwrap().output else { unreachable!() };
+        (r.low, r.high, layer.output.scale)
     };
     let (low, high, scale) = clamps("a.conv"); // ReLU6
     assert_eq!(low, 0);
