@@ -216,7 +216,10 @@ fn a_base_gives_what_the_file_leaves_out() {
     assert_eq!((topology.dot_layers().count(), topology.classes), (8, 100));
     for (rest, error) in [
         ("sizes = { blocks = 2 }", "line 4, column 20: base `resnet20` has no size `blocks`"),
-        ("input = { height = 1, width = 1, channels = 1 }", "line 7, column 17 of base `resnet20`: the number of values of `mean` must be 1"),
+        (
+            "input = { height = 1, width = 1, channels = 1 }",
+            "line 7, column 17 of base `resnet20`: the number of values of `mean` must be 1",
+        ),
         ("block = []", "line 1, column 1: a file with a base takes its blocks"),
     ] {
         let got = base(rest).unwrap_err().to_string();
