@@ -100,38 +100,38 @@ pub(crate) enum Fault {
 
 /// Every fault.
 pub(crate) fn all_faults() -> Vec<Fault> {
-    use Fault::*;
     let mut faults = vec![
-        TapOrder,
-        ChannelOrder,
-        LinearOrder,
-        LastTerm,
-        DepthwiseChannel,
-        PaddingCode,
-        MaxPoolPadding,
-        AveragePoolTap,
-        Bias,
-        BiasChannel,
-        Trit,
-        BranchOrder,
-        AddOperand,
-        TableIndex,
-        SplitFirst,
-        SplitLast,
-        ShuffleOrder,
-        ConcatOrder,
-        SubsampleDown,
-        SubsampleAcross,
-        ChannelPadBefore,
+        Fault::TapOrder,
+        Fault::ChannelOrder,
+        Fault::LinearOrder,
+        Fault::LastTerm,
+        Fault::DepthwiseChannel,
+        Fault::PaddingCode,
+        Fault::MaxPoolPadding,
+        Fault::AveragePoolTap,
+        Fault::Bias,
+        Fault::BiasChannel,
+        Fault::Trit,
+        Fault::BranchOrder,
+        Fault::AddOperand,
+        Fault::TableIndex,
+        Fault::SplitFirst,
+        Fault::SplitLast,
+        Fault::ShuffleOrder,
+        Fault::ConcatOrder,
+        Fault::SubsampleDown,
+        Fault::SubsampleAcross,
+        Fault::ChannelPadBefore,
     ];
     for scaler in [Scaler::Dot, Scaler::Add, Scaler::Rescale, Scaler::AveragePool] {
-        faults
-            .extend([Rounding, Truncation, LowClamp, HighClamp, Shift].map(|fault| fault(scaler)));
+        let ends =
+            [Fault::Rounding, Fault::Truncation, Fault::LowClamp, Fault::HighClamp, Fault::Shift];
+        faults.extend(ends.map(|fault| fault(scaler)));
     }
     for windowed in [Windowed::Convolution, Windowed::Depthwise, Windowed::MaxPool] {
         let sides = [Side::Top, Side::Left, Side::Bottom, Side::Right];
-        faults.extend(sides.map(|side| Pad(windowed, side)));
-        faults.extend([StridePhaseDown(windowed), StridePhaseAcross(windowed)]);
+        faults.extend(sides.map(|side| Fault::Pad(windowed, side)));
+        faults.extend([Fault::StridePhaseDown(windowed), Fault::StridePhaseAcross(windowed)]);
     }
     faults
 }
@@ -150,7 +150,7 @@ pub(crate) fn run(network: &Network, pixels: &[u8], fault: Fault) -> Vec<Vec<i64
             .iter()
             .map(|id| Source { shape: network.tensor(*id).shape, codes: &tensors[id.0] })
             .collect();
-        let machine = Machine { network, fault, sources, shape: layer.output.shape };
+        let machine = Machine { fault, sources, shape: layer.output.shape };
         let elements = 0..layer.output.shape.elements();
         tensors.push(elements.map(|i| machine.element(&layer.operator, i)).collect());
     }
@@ -182,16 +182,15 @@ impl Source<'_> {
 
 /// One layer at work.
 struct Machine<'a> {
-    network: &'a Network,
     fault: Fault,
     sources: Vec<Source<'a>>,
     shape: Shape,
 }
 
 impl Machine<'_> {
-    /// Output element `i`, NHWC order.
-    fn element(&self, operator: &Operator, i: usize) -> i64 {
-        let (pixel, c) = (i / self.shape.channels, i % self.shape.channels);
+    /// The output element of this index, NHWC order.
+    fn element(&self, operator: &Operator, index: usize) -> i64 {
+        let (pixel, c) = (index / self.shape.channels, index % self.shape.channels);
         let (y, x) = (pixel / self.shape.width, pixel % self.shape.width);
         let source = &self.sources[0];
         let value = match operator {

@@ -11,3 +11,4 @@ mod driver;
 mod json;
 mod network;
 mod text;
+mod topology;

@@ -1,14 +1,12 @@
 //! Tests across the crates.
+#![cfg(test)]
 
-#[cfg(test)]
 mod equivalence;
-#[cfg(test)]
 mod faulty;
-#[cfg(test)]
 mod fuzz;
-#[cfg(test)]
 mod generator;
-#[cfg(test)]
+mod pipeline;
 mod published;
-#[cfg(test)]
 mod random;
+mod support;
+mod tidy;

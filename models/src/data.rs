@@ -46,6 +46,12 @@ impl Pictures {
         self.labels.is_empty()
     }
 
+    /// Keeps the first pictures, at most so many.
+    pub fn truncate(&mut self, n: usize) {
+        self.labels.truncate(n);
+        self.pixels.truncate(n.saturating_mul(self.shape.elements()));
+    }
+
     /// The pixels of one picture, HWC. Panics if there are not that many.
     pub fn picture(&self, picture_idx: usize) -> &[u8] {
         let elements = self.shape.elements();

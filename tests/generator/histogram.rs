@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::*;
+use tridot_sim::network::{Dot, DotOutput, Geometry, Layer, Network, Operator, Pads, Weights};
 use tridot_sim::reference;
+
+use super::{network, picture};
 
 /// Networks that have a feature, by the feature's name.
 type Histogram = BTreeMap<String, usize>;

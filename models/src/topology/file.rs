@@ -98,9 +98,12 @@ impl Topology {
     /// Reads a network file; an error names line and column of the first fault.
     pub fn from_toml(text: &str) -> Result<Self, Error> {
         let source = Source { text, base: None };
-        let raw = parse(&source)?;
-        let file = File::new(&raw, source)?;
-        with_base(&raw, file)
+        let read = || {
+            let raw = parse(&source)?;
+            let file = File::new(&raw, source)?;
+            with_base(&raw, file)
+        };
+        read().map_err(readable)
     }
 
     /// A built-in under another name, with another width multiplier and picture size.
@@ -111,6 +114,31 @@ impl Topology {
         );
         Self::from_toml(&text)
             .map_err(|error| Error::malformed(format!("network `{name}`"), error.to_string()))
+    }
+}
+
+/// A message may quote names of the file: control characters are escaped, and what is long is cut.
+fn readable(error: Error) -> Error {
+    let line = |text: String| {
+        let cut = text.chars().take(600).flat_map(|c| {
+            let escaped = c.is_control().then(|| c.escape_default());
+            let plain = escaped.is_none().then_some(c);
+            escaped.into_iter().flatten().chain(plain)
+        });
+        let end = if text.chars().nth(600).is_some() { "…" } else { "" };
+        cut.chain(end.chars()).collect::<String>()
+    };
+    match error {
+        Error::Limit { place, what, limit, value } => Error::Limit {
+            place: line(place),
+            what: line(what),
+            limit: line(limit),
+            value: line(value),
+        },
+        Error::Malformed { place, reason } => {
+            Error::Malformed { place: line(place), reason: line(reason) }
+        }
+        Error::Network(_) | Error::Candle(_) | Error::Io { .. } => error,
     }
 }
 

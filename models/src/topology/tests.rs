@@ -170,13 +170,14 @@ fn faults_of_toml_have_line_and_column() {
         ("format = 1", "format = 2", "line 1, column 10: format must be 1, the version"),
     ] {
         let got = fault(from, to);
-        println!("{} {got}", got.starts_with(error));
+        assert!(got.starts_with(error), "{got}\nnot {error}");
     }
 }
 
 #[test]
 fn faults_of_meaning_name_place_limit_and_value() {
     let conv = "line 10, column 3, layer `body.0.conv`";
+    let mut wrong = Vec::new();
     for (from, to, error) in [
         ("kernel = 3, ", "", format!("{conv}: missing key `kernel`")),
         ("pad = 1", "pad = 3", format!("{conv}: each pad in height, smaller than the kernel, must be between 0 and 2, got 3")),
@@ -184,26 +185,28 @@ fn faults_of_meaning_name_place_limit_and_value() {
         ("channels = \"wide\"", "channels = \"wild\"", format!("{conv}: channels (`wild`): no size is named `wild`; there is last, wide, classes")),
         ("pad = 1", "groups = 1", "line 10, column 80: `groups` is no key of this op".to_owned()),
         ("classes = 4", "classes = 0", "line 4, column 11: classes must be between 1 and 65536, got 0".to_owned()),
-        ("last = 1", "last = 4096", "line 10, column 3, layer `body.4094.conv`: no".to_owned()),
+        ("last = 1", "last = 4096", "line 10, column 3, layer `body.4096.conv`: the number of layers must be at most 4096, got 4097".to_owned()),
         ("last = 1", "last = 5000", "line 12, column 1: `to` (`last`) must be between 0 and 4096, got 5000".to_owned()),
-        ("wide = 8", "wide = 8, idle = 2", "line 8, column 27: no layer reads size `idle`".to_owned()),
+        ("wide = 8", "wide = 8, idle = 2", "line 8, column 28: no layer reads size `idle`".to_owned()),
         ("std = [1.0, ", "std = [0.0, ", "line 5, column 17: each std must be between 0.000001 and 1000000, got 0".to_owned()),
         ("std = [1.0, ", "std = [", "line 5, column 17: the number of values of `std` must be 3 (one per input channel), got 2".to_owned()),
-        ("epsilon = 1e-5\n", "", "x".to_owned()),
-        ("name = \"linear\"", "name = \"pool\"", "line 18, column 3: the name `pool` is taken".to_owned()),
-        ("name = \"linear\"", "name = \"input\"", "line 18, column 3, layer `input`: `input` is the name of the block's input".to_owned()),
-        ("name = \"linear\"", "name = \"linear\", inputs = [\"conv\"]", "line 18, column 3, layer `linear`: input `conv` is no earlier layer of the block, nor `input`".to_owned()),
-        ("name = \"linear\"", "name = \"linear\", inputs = [\"input\"]", "line 17, column 3, layer `pool`: no layer reads its tensor".to_owned()),
+        ("epsilon = 1e-5\n", "", "line 9, column 3, layer `body.0.conv`: batch norm needs the file's `epsilon`".to_owned()),
+        ("name = \"linear\"", "name = \"pool\"", "line 19, column 3: the name `pool` is taken".to_owned()),
+        ("name = \"linear\"", "name = \"input\"", "line 19, column 3, layer `input`: `input` is the name of the block's input".to_owned()),
+        ("name = \"linear\"", "name = \"linear\", inputs = [\"conv\"]", "line 19, column 3, layer `linear`: input `conv` is no earlier layer of the block, nor `input`".to_owned()),
+        ("name = \"linear\"", "name = \"linear\", inputs = [\"input\"]", "line 18, column 3, layer `pool`: no layer reads its tensor".to_owned()),
         ("channels = \"classes\"", "channels = 5", "line 4, column 11: classes must be 5, the elements of the last tensor, got 4".to_owned()),
         ("body.{i}", "body", "line 12, column 1: a block's name contains `{i}` if and only if it has `repeat`".to_owned()),
         ("template = \"body\"", "template = \"bodi\"", "line 15, column 12: no template is named `bodi`".to_owned()),
         ("epsilon = 1e-5", "epsilon = 1e-5\nwidth = 0.5", "line 8, column 9: `width` needs a `channel_divisor`".to_owned()),
-        ("height = 8", "height = 16384", "x".to_owned()),
+        ("height = 8", "height = 16384", "line 18, column 3, layer `pool`: the input's height, to be averaged, must be at most 1024, got 16384".to_owned()),
     ] {
         let got = fault(from, to);
-        println!("{got}");
-        if error != "x" { assert!(got.starts_with(&error), "{got}\nnot {error}"); }
+        if !got.starts_with(&error) {
+            wrong.push(format!("{got}\nnot {error}"));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
@@ -230,5 +233,19 @@ fn a_base_gives_what_the_file_leaves_out() {
         let text = format!("format = 1\nname = \"mine\"\nbase = \"{name}\"\n");
         let got = Topology::from_toml(&text).unwrap_err().to_string();
         assert!(got.starts_with("line 3, column 8: ") && got.contains(error), "{got}");
+    }
+}
+
+#[test]
+fn a_message_is_one_short_line_whatever_the_names() {
+    let long = "x".repeat(100_000);
+    for key in [format!("\"a\\u0007\\n{long}\""), "\"\\u001b[31m\"".to_owned()] {
+        for text in [format!("{key} = 1\n{SMALL}"), SMALL.replace("\"wide\"", &key)] {
+            let error = Topology::from_toml(&text).unwrap_err().to_string();
+            assert!(
+                error.chars().count() < 1000 && !error.chars().any(char::is_control),
+                "{error}"
+            );
+        }
     }
 }
