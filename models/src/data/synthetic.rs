@@ -242,3 +242,6 @@ fn sine(turns: f64) -> f64 {
 fn to_pixel(value: f64) -> u8 {
     value.clamp(0.0, 255.0).round() as u8
 }
+
+#[cfg(test)]
+mod tests;

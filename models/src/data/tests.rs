@@ -1,80 +1,181 @@
+//! Folders: made here, and the real ones where they are at hand.
+
+use std::fs::write;
+
+use tempfile::TempDir;
+
 use super::*;
 
-/// How many of `n` test pictures a rule labels rightly, in percent.
-fn percent_right(pictures: &Pictures, rule: impl Fn(&[u8]) -> usize) -> f64 {
-    let right = (0..pictures.len())
-        .filter(|&i| rule(pictures.picture(i)) == usize::from(pictures.labels[i]))
-        .count();
-    100.0 * right as f64 / pictures.len() as f64
-}
+const CIFAR_FILES: [&str; 6] = [
+    "data_batch_1.bin",
+    "data_batch_2.bin",
+    "data_batch_3.bin",
+    "data_batch_4.bin",
+    "data_batch_5.bin",
+    "test_batch.bin",
+];
 
-fn largest(scores: &[f64]) -> usize {
-    (0..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap()
-}
-
-/// Quadrature pairs of a wave in a bell-shaped window, one pair a class.
-struct Filters {
-    pairs: Vec<[Vec<f64>; 2]>,
-}
-
-const SIDE: usize = 11;
-
-impl Filters {
-    fn new() -> Self {
-        let pairs = (0..10)
-            .map(|class| {
-                let angle = f64::from(class % 5) * 36f64.to_radians();
-                let wavelength = if class < 5 { 4.1 } else { 7.8 };
-                [0.0, 0.5].map(|phase| {
-                    let mut taps = Vec::new();
-                    for row in 0..SIDE {
-                        for column in 0..SIDE {
-                            let (x, y) = (column as f64 - 5.0, row as f64 - 5.0);
-                            let turns = (x * angle.cos() + y * angle.sin()) / wavelength;
-                            let wave = (std::f64::consts::PI * (2.0 * turns + phase)).cos();
-                            taps.push(wave * (-(x * x + y * y) / 14.0).exp());
-                        }
-                    }
-                    let mean = taps.iter().sum::<f64>() / taps.len() as f64;
-                    taps.iter_mut().for_each(|tap| *tap -= mean);
-                    let norm = taps.iter().map(|tap| tap * tap).sum::<f64>().sqrt();
-                    taps.iter_mut().for_each(|tap| *tap /= norm);
-                    taps
-                })
-            })
-            .collect();
-        Self { pairs }
-    }
-
-    /// The energy of each filter pair, summed over colours, averaged over places.
-    fn energies(&self, picture: &[u8]) -> Vec<f64> {
-        let mut energies = vec![0.0; self.pairs.len()];
-        for top in (0..=32 - SIDE).step_by(3) {
-            for left in (0..=32 - SIDE).step_by(3) {
-                for channel in 0..3 {
-                    let window: Vec<f64> = (0..SIDE * SIDE)
-                        .map(|tap| {
-                            let (row, column) = (top + tap / SIDE, left + tap % SIDE);
-                            f64::from(picture[(row * 32 + column) * 3 + channel])
-                        })
-                        .collect();
-                    for (energy, pair) in energies.iter_mut().zip(&self.pairs) {
-                        for taps in pair {
-                            let sum: f64 = taps.iter().zip(&window).map(|(a, b)| a * b).sum();
-                            *energy += sum * sum;
-                        }
-                    }
-                }
+/// Two records a file: record r of file f has label (f + r) mod 10, and plane c is all 50·c + f + r.
+fn cifar_folder() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (file, name) in (0..).zip(CIFAR_FILES) {
+        let mut records = Vec::new();
+        for record in 0..2 {
+            records.push((file + record) % 10);
+            for plane in 0..3 {
+                records.extend([50 * plane + file + record; 1024]);
             }
         }
-        energies
+        write(dir.path().join(name), records).unwrap();
+    }
+    dir
+}
+
+/// Four labelled pictures, picture i all i, the odd ones of persons, and one without a label.
+fn vww_folder() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (i, name) in (0..).zip(["a.bin", "b.bin", "c.bin", "d.bin", "unlabelled.bin"]) {
+        write(dir.path().join(name), [i; 96 * 96 * 3]).unwrap();
+    }
+    write(dir.path().join("y_labels.csv"), "a.bin,2,0\nb.bin, 2, 1\nc.bin,2,0\r\nd.bin,2,1\n")
+        .unwrap();
+    dir
+}
+
+/// The refusal to load a folder, without the folder's own path.
+fn refusal(dir: &Path) -> String {
+    let line = load(dir).unwrap_err().to_string();
+    assert!(!line.contains('\n'), "{line}");
+    line.replace(&dir.display().to_string(), "DIR")
+}
+
+#[test]
+fn planes_become_pixels_and_files_follow_one_another() {
+    let dir = cifar_folder();
+    let set = load(dir.path()).unwrap();
+    assert_eq!((set.name, set.classes), ("cifar10", 10));
+    assert_eq!(set.calibration.labels, [0, 1, 1, 2, 2, 3, 3, 4, 4, 5]);
+    assert_eq!(set.test.labels, [5, 6]);
+    assert_eq!(set.calibration.picture(4), [2, 52, 102].repeat(1024));
+    assert_eq!(set.test.picture(1), [6, 56, 106].repeat(1024));
+    assert_eq!(Folder::open(dir.path()).unwrap().test().unwrap(), set.test);
+}
+
+#[test]
+fn even_rows_calibrate_and_odd_rows_score() {
+    let dir = vww_folder();
+    let set = load(dir.path()).unwrap();
+    assert_eq!((set.name, set.classes), ("vww01", 2));
+    assert_eq!((&set.calibration.labels[..], &set.test.labels[..]), (&[0, 0][..], &[1, 1][..]));
+    assert_eq!(set.calibration.picture(1), [2; 96 * 96 * 3]);
+    assert_eq!(set.test.picture(0), [1; 96 * 96 * 3]);
+}
+
+#[test]
+fn a_folder_of_no_set_or_two_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(
+        refusal(dir.path()),
+        "DIR: holds neither test_batch.bin (CIFAR-10, binary version) nor y_labels.csv (Visual Wake \
+         Words); name the folder that directly holds one of them"
+    );
+    assert_eq!(refusal(&dir.path().join("absent")), "DIR: there is no such folder");
+    write(dir.path().join("test_batch.bin"), "").unwrap();
+    assert_eq!(refusal(&dir.path().join("test_batch.bin")), "DIR: is not a folder");
+    write(dir.path().join("y_labels.csv"), "").unwrap();
+    let both = "DIR: holds both test_batch.bin and y_labels.csv: which set is it?";
+    assert_eq!(refusal(dir.path()), both);
+}
+
+#[test]
+fn a_short_or_wrong_cifar_folder_is_refused() {
+    let change = |name: &str, contents: &[u8]| {
+        let dir = cifar_folder();
+        write(dir.path().join(name), contents).unwrap();
+        refusal(dir.path())
+    };
+    let limit = "length must be 1 to 10000 records of 3073 bytes, got";
+    let cut = change("test_batch.bin", &[0; 6145]);
+    assert_eq!(cut, format!("DIR/test_batch.bin: {limit} 6145 bytes"));
+    let empty = change("data_batch_4.bin", &[]);
+    assert_eq!(empty, format!("DIR/data_batch_4.bin: {limit} 0 bytes"));
+    let one_short = change("data_batch_2.bin", &[0; 3073]);
+    let message =
+        "DIR/data_batch_2.bin: length must be 6146 bytes as of test_batch.bin, got 3073 bytes";
+    assert_eq!(one_short, message);
+    let label = change("data_batch_5.bin", &[[0; 3073], [10; 3073]].concat());
+    let message = "DIR/data_batch_5.bin: record 1 must have a label below 10, got 10";
+    assert_eq!(label, message);
+    let dir = cifar_folder();
+    std::fs::remove_file(dir.path().join("data_batch_3.bin")).unwrap();
+    let absent = refusal(dir.path());
+    assert!(absent.starts_with("DIR/data_batch_3.bin: No such file"), "{absent}");
+    std::fs::create_dir(dir.path().join("data_batch_3.bin")).unwrap();
+    assert_eq!(refusal(dir.path()), "DIR/data_batch_3.bin: is not a plain file");
+}
+
+#[test]
+fn a_wrong_table_of_labels_is_refused_with_its_line() {
+    let cases: [(&[u8], &str); 11] = [
+        (b"a.bin,2,0\nb.bin,2\n", "line 2: must be `file,classes,label`, got 2 fields"),
+        (b"a.bin,2,0\n\n", "line 2: must be `file,classes,label`, got 1 fields"),
+        (b"a.bin,2,2\n", "line 1: label must be 0 or 1, got `2`"),
+        (b"a.bin,2,-1\n", "line 1: label must be 0 or 1, got `-1`"),
+        (b"a.bin,3,0\n", "line 1: number of classes must be 2, got `3`"),
+        (b"../a.bin,2,0\n", "line 1: `../a.bin` is no plain file name"),
+        (b"a.bin,2,0\na.bin,2,1\n", "line 2: `a.bin` is named a second time"),
+        (b"a.bin,2,\x1b[2J\n", "line 1: label must be 0 or 1, got `\\u{1b}[2J`"),
+        (b"a.bin,2,\xff\n", "is not text: invalid utf-8 sequence of 1 bytes from index 8"),
+        (b"", "number of rows must be at least 2, one to calibrate and one to score, got 0"),
+        (
+            b"a.bin,2,0\n",
+            "number of rows must be at least 2, one to calibrate and one to score, got 1",
+        ),
+    ];
+    for (table, message) in cases {
+        let dir = vww_folder();
+        write(dir.path().join("y_labels.csv"), table).unwrap();
+        assert_eq!(refusal(dir.path()), format!("DIR/y_labels.csv: {message}"));
     }
 }
 
 #[test]
-fn tune() {
-    let set = synthetic(0, 10, 1000);
-    let filters = Filters::new();
-    let got = percent_right(&set.test, |picture| largest(&filters.energies(picture)));
-    println!("energies {got}");
+fn pictures_of_the_wrong_size_are_refused() {
+    let dir = vww_folder();
+    write(dir.path().join("b.bin"), [0; 96 * 96]).unwrap();
+    let message = "DIR/b.bin: length must be 27648 bytes for 96×96×3 pixels, got 9216 bytes";
+    assert_eq!(refusal(dir.path()), message);
+    std::fs::remove_file(dir.path().join("b.bin")).unwrap();
+    assert!(refusal(dir.path()).starts_with("DIR/b.bin: No such file"));
+}
+
+/// FNV-1a, 64 bits.
+fn hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+/// Expected values were read from the files by an independent program.
+#[test]
+fn real_pictures_are_as_pinned() {
+    let Some(folder) = std::env::var_os("TRIDOT_DATA").map(PathBuf::from) else {
+        println!("skipped: no data (TRIDOT_DATA is not set)");
+        return;
+    };
+    let cifar10 = Folder::open(&folder.join("cifar-10-batches-bin")).unwrap().test().unwrap();
+    assert_eq!(cifar10.len(), 10_000);
+    // A cat; its first two pixels.
+    assert_eq!(cifar10.labels[0], 3);
+    let picture = cifar10.picture(0);
+    assert_eq!(picture[..6], [158, 112, 49, 159, 111, 47]);
+    assert_eq!(hash(picture), 0x07b1_f1d2_52c2_ad1d);
+    let vww = load(&folder.join("vww01")).unwrap();
+    assert_eq!((vww.calibration.len(), vww.test.len()), (500, 500));
+    assert_eq!((vww.calibration.labels[0], vww.test.labels[0]), (1, 1));
+    let hashes = [hash(vww.calibration.picture(0)), hash(vww.test.picture(0))];
+    assert_eq!(hashes, [0x3b55_c8d3_9a65_2a7f, 0x774d_9166_fd58_7284]);
+    let persons = [&vww.calibration, &vww.test]
+        .map(|pictures| pictures.labels.iter().filter(|&&label| label == 1).count());
+    assert_eq!(persons, [250, 250]);
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use tridot_sim::network::{Geometry, Shape};
+use tridot_sim::network::Geometry;
 
 use super::names::{self, DotNames};
 use super::{Checkpoint, CheckpointTensor};
 use crate::Error;
 use crate::float::{BatchNormParameters, FloatNetwork, LayerParameters};
-use crate::topology::{BatchNorm, Bias, Naming, Topology, TopologyOperator};
+use crate::topology::{BatchNorm, Bias, DotLayer, Naming, Topology, TopologyOperator};
 
 /// How many names of each kind a refusal lists; it counts all.
 const LISTED: usize = 3;
@@ -20,27 +20,23 @@ const LISTED: usize = 3;
 /// `[out, in]`, where `in` flattens the input tensor as the tool of that naming does, or as the
 /// equivalent convolution `[out, channels, height, width]`.
 pub fn float_network(checkpoint: &Checkpoint, topology: Topology) -> Result<FloatNetwork, Error> {
-    let names = names::of(&topology);
-    let wanted = all_wanted(&topology, &names);
-    let faults = Faults::of(checkpoint, &wanted);
+    let layers = assignments(&topology);
+    let faults = Faults::of(checkpoint, &layers);
     if !faults.is_none() {
         let place = format!("network `{}`", topology.name);
         return Err(Error::malformed(place, format!("the checkpoint does not fit: {faults}")));
     }
-    let mut parameters = Vec::with_capacity(names.len());
-    for (layer_idx, names) in names.iter().enumerate() {
-        let layer = DotLayer::new(&topology, layer_idx, names.as_ref());
-        parameters.push(layer.map(|layer| layer.parameters(checkpoint)).transpose()?);
+    let mut parameters = vec![None; topology.layers.len()];
+    for layer in layers {
+        parameters[layer.dot.layer_idx] = Some(layer.parameters(checkpoint)?);
     }
     Ok(FloatNetwork { topology, parameters })
 }
 
 /// The indices of the topologies whose tensor names and shapes are exactly those of the checkpoint.
 pub fn identify(checkpoint: &Checkpoint, topologies: &[Topology]) -> Vec<usize> {
-    let fits = |topology: &Topology| {
-        Faults::of(checkpoint, &all_wanted(topology, &names::of(topology))).is_none()
-    };
-    (0..topologies.len()).filter(|&idx| fits(&topologies[idx])).collect()
+    let fits = |&idx: &usize| Faults::of(checkpoint, &assignments(&topologies[idx])).is_none();
+    (0..topologies.len()).filter(fits).collect()
 }
 
 /// A tensor that a topology asks for.
@@ -51,50 +47,31 @@ struct Wanted {
     required: bool,
 }
 
-fn all_wanted(topology: &Topology, names: &[Option<DotNames>]) -> Vec<Wanted> {
-    names
-        .iter()
-        .enumerate()
-        .filter_map(|(layer_idx, names)| DotLayer::new(topology, layer_idx, names.as_ref()))
-        .flat_map(|layer| layer.wanted())
-        .collect()
-}
-
 /// A dot-product layer and what decides its tensors.
-struct DotLayer<'a> {
-    names: &'a DotNames,
+struct Assignment<'a> {
+    dot: DotLayer<'a>,
+    names: DotNames,
     naming: Naming,
-    geometry: &'a Geometry,
-    input: Shape,
-    channels: usize,
     bias: Bias,
+    /// None where the checkpoint has folded it.
     batch_norm: Option<&'a BatchNorm>,
 }
 
-impl<'a> DotLayer<'a> {
-    fn new(topology: &'a Topology, layer_idx: usize, names: Option<&'a DotNames>) -> Option<Self> {
-        let names = names?;
-        let layer = &topology.layers[layer_idx];
-        let TopologyOperator::Dot { geometry, bias, batch_norm, .. } = &layer.operator else {
-            return None;
-        };
-        let input = match layer.inputs[0].layer() {
-            None => topology.input,
-            Some(idx) => topology.layers[idx].shape,
+fn assignments(topology: &Topology) -> Vec<Assignment<'_>> {
+    let assign = |(dot, names): (DotLayer<'_>, DotNames)| {
+        let TopologyOperator::Dot { bias, batch_norm, .. } = &dot.layer.operator else {
+            unreachable!("dot_layers gives no others");
         };
         // Where batch norm has been folded, what it added is in the bias.
         let folded = batch_norm.is_some() && names.norm.is_none();
-        Some(Self {
-            names,
-            naming: topology.naming,
-            geometry,
-            input,
-            channels: layer.shape.channels,
-            bias: if folded { Bias::Present } else { *bias },
-            batch_norm: if folded { None } else { batch_norm.as_ref() },
-        })
-    }
+        let bias = if folded { Bias::Present } else { *bias };
+        let batch_norm = if folded { None } else { batch_norm.as_ref() };
+        Assignment { dot, names, naming: topology.naming, bias, batch_norm }
+    };
+    topology.dot_layers().zip(names::of(topology)).map(assign).collect()
+}
 
+impl Assignment<'_> {
     fn weight_name(&self) -> String {
         format!("{}.weight", self.names.layer)
     }
@@ -110,8 +87,8 @@ impl<'a> DotLayer<'a> {
     }
 
     fn weight_shapes(&self) -> Vec<Vec<usize>> {
-        let (out, input) = (self.channels, self.input);
-        match self.geometry {
+        let (out, input) = (self.dot.output.channels, self.dot.input);
+        match self.dot.geometry {
             Geometry::Convolution { window, .. } => {
                 vec![vec![out, input.channels, window.kernel_height, window.kernel_width]]
             }
@@ -126,7 +103,8 @@ impl<'a> DotLayer<'a> {
     }
 
     fn wanted(&self) -> Vec<Wanted> {
-        let per_channel = |name| Wanted { name, shapes: vec![vec![self.channels]], required: true };
+        let per_channel =
+            |name| Wanted { name, shapes: vec![vec![self.dot.output.channels]], required: true };
         let mut wanted =
             vec![Wanted { name: self.weight_name(), shapes: self.weight_shapes(), required: true }];
         match self.bias {
@@ -144,17 +122,18 @@ impl<'a> DotLayer<'a> {
         let bias = checkpoint.tensors.get(&self.bias_name());
         Ok(LayerParameters {
             weights: self.weights(found(checkpoint, &self.weight_name())),
-            bias: bias.map_or_else(|| vec![0.0; self.channels], |bias| bias.values.clone()),
+            bias: bias
+                .map_or_else(|| vec![0.0; self.dot.output.channels], |bias| bias.values.clone()),
             batch_norm: self.batch_norm_parameters(checkpoint)?,
         })
     }
 
     /// The weights in K order: kernel row, kernel column, input channel.
     fn weights(&self, tensor: &CheckpointTensor) -> Vec<f32> {
-        let (taps, channels) = match self.geometry {
-            Geometry::Convolution { window, .. } => (window.taps(), self.input.channels),
+        let (taps, channels) = match self.dot.geometry {
+            Geometry::Convolution { window, .. } => (window.taps(), self.dot.input.channels),
             Geometry::Depthwise { window, .. } => (window.taps(), 1),
-            Geometry::Linear => (self.input.pixels(), self.input.channels),
+            Geometry::Linear => (self.dot.input.pixels(), self.dot.input.channels),
         };
         // PyTorch flattens channel by channel, Keras and TensorFlow Lite pixel by pixel.
         if tensor.shape.len() == 2 && self.naming != Naming::Layer {
@@ -198,21 +177,21 @@ struct Faults {
 }
 
 impl Faults {
-    fn of(checkpoint: &Checkpoint, wanted: &[Wanted]) -> Self {
+    fn of(checkpoint: &Checkpoint, layers: &[Assignment<'_>]) -> Self {
         let mut faults = Self { missing: Vec::new(), left_over: Vec::new(), wrong: Vec::new() };
         let mut known = BTreeSet::new();
-        for Wanted { name, shapes, required } in wanted {
-            known.insert(name.as_str());
-            match checkpoint.tensors.get(name) {
-                None if *required => faults.missing.push(format!("`{name}`")),
+        for Wanted { name, shapes, required } in layers.iter().flat_map(Assignment::wanted) {
+            match checkpoint.tensors.get(&name) {
+                None if required => faults.missing.push(format!("`{name}`")),
                 Some(tensor) if !shapes.contains(&tensor.shape) => {
                     let (is, must) = (&tensor.shape, &shapes[0]);
                     faults.wrong.push(format!("`{name}` is {is:?}, must be {must:?}"));
                 }
                 _ => {}
             }
+            known.insert(name);
         }
-        let left_over = checkpoint.tensors.keys().filter(|name| !known.contains(name.as_str()));
+        let left_over = checkpoint.tensors.keys().filter(|name| !known.contains(*name));
         faults.left_over.extend(left_over.map(|name| format!("`{name}`")));
         faults
     }

@@ -1,7 +1,8 @@
 //! What a checkpoint calls the parameters of each layer.
 
-use crate::topology::{Naming, Topology, TopologyOperator};
 use tridot_sim::network::Geometry;
+
+use crate::topology::{DotLayer, Naming, Topology, TopologyOperator};
 
 /// The names of one dot-product layer and of the batch norm after it, without `.weight` and so on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,26 +12,23 @@ pub(super) struct DotNames {
     pub(super) norm: Option<String>,
 }
 
-/// By layer index: the names of dot-product layers, none for the others.
-pub(super) fn of(topology: &Topology) -> Vec<Option<DotNames>> {
+/// The names of the dot-product layers, in order.
+pub(super) fn of(topology: &Topology) -> Vec<DotNames> {
     let mut counts = Counts::default();
-    topology
-        .layers
-        .iter()
-        .map(|layer| {
-            let TopologyOperator::Dot { geometry, batch_norm, .. } = &layer.operator else {
-                return None;
-            };
-            Some(match topology.naming {
-                Naming::Layer => DotNames {
-                    layer: layer.name.clone(),
-                    norm: batch_norm.as_ref().map(|norm| norm.name.clone()),
-                },
-                Naming::Keras => counts.keras(geometry, batch_norm.is_some()),
-                Naming::Sequence => counts.sequence(geometry),
-            })
-        })
-        .collect()
+    let name = |dot: DotLayer<'_>| {
+        let TopologyOperator::Dot { batch_norm, .. } = &dot.layer.operator else {
+            unreachable!("dot_layers gives no others");
+        };
+        match topology.naming {
+            Naming::Layer => DotNames {
+                layer: dot.layer.name.clone(),
+                norm: batch_norm.as_ref().map(|norm| norm.name.clone()),
+            },
+            Naming::Keras => counts.keras(&dot.geometry, batch_norm.is_some()),
+            Naming::Sequence => counts.sequence(&dot.geometry),
+        }
+    };
+    topology.dot_layers().map(name).collect()
 }
 
 /// How many layers of each kind came before.

@@ -71,7 +71,7 @@ impl Reader<'_> {
                 let got = self.pickle.describe(value);
                 return Err(Error::limit("state dict", format!("`{name}`"), "a tensor", got));
             };
-            let view = view.clone();
+            let view = StridedView::clone(view);
             let tensor = self.tensor(name, view)?;
             if tensors.insert(name.to_owned(), tensor).is_some() {
                 return Err(Error::malformed("state dict", format!("`{name}` is there twice")));
@@ -103,9 +103,10 @@ impl Reader<'_> {
 
     fn tensor(&mut self, name: &str, view: StridedView) -> Result<CheckpointTensor, Error> {
         let place = || format!("tensor `{name}`");
-        let Node::Storage(Storage { class, key, length }) = *self.pickle.node(view.storage) else {
+        let Node::Storage(storage) = self.pickle.node(view.storage) else {
             unreachable!("the pickle reader puts storages only there");
         };
+        let Storage { class, key, length } = **storage;
         let kind = match class {
             "HalfStorage" => ElementType::F16,
             "BFloat16Storage" => ElementType::Bf16,

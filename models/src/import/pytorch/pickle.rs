@@ -28,8 +28,8 @@ pub(super) enum Node<'a> {
     Text(&'a str),
     Tuple(Vec<NodeId>),
     Dict(Vec<(NodeId, NodeId)>),
-    Storage(Storage<'a>),
-    Tensor(StridedView),
+    Storage(Box<Storage<'a>>),
+    Tensor(Box<StridedView>),
     /// A class or function.
     Global {
         module: &'a str,
@@ -296,7 +296,7 @@ impl<'a> Machine<'a> {
             ("collections", "OrderedDict") if n_arguments == 0 => self.push(Node::Dict(Vec::new())),
             ("torch._utils", "_rebuild_tensor_v2") => {
                 let view = self.strided_view(arguments)?;
-                self.push(Node::Tensor(view))
+                self.push(Node::Tensor(Box::new(view)))
             }
             ("torch._utils", "_rebuild_parameter") => match arguments[0] {
                 Some(tensor) if matches!(self.node(tensor), Node::Tensor(_)) => {
@@ -344,7 +344,7 @@ impl<'a> Machine<'a> {
             return Err(wrong());
         }
         let storage = Storage { class, key, length: self.size(length)? };
-        self.push(Node::Storage(storage))
+        self.push(Node::Storage(Box::new(storage)))
     }
 
     fn sizes(&self, id: NodeId) -> Step<Vec<usize>> {
