@@ -180,7 +180,7 @@ pub(crate) struct NetworksArgs {
 
 fn parse_pair(
     text: &str,
-    limits: [std::ops::RangeInclusive<u32>; 2],
+    limits: &[std::ops::RangeInclusive<u32>; 2],
     default: Option<u32>,
 ) -> Result<(u32, u32), String> {
     let mut parts = text.split(',');
@@ -202,11 +202,11 @@ fn parse_pair(
 }
 
 fn parse_uniform(text: &str) -> Result<(u32, u32), String> {
-    parse_pair(text, [1..=32, 1..=32], None)
+    parse_pair(text, &[1..=32, 1..=32], None)
 }
 
 fn parse_ternary(text: &str) -> Result<(u32, u32), String> {
-    parse_pair(text, [1..=5, 1..=32], Some(8))
+    parse_pair(text, &[1..=5, 1..=32], Some(8))
 }
 
 /// Parses the arguments, runs the command and returns the exit code.

@@ -1,4 +1,5 @@
 //! Do help, tables and errors read well? Snapshots of what the command prints.
+#![cfg(test)]
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -30,12 +31,15 @@ fn all_shown(runs: &[&[&str]]) -> String {
 
 #[test]
 fn help_of_every_command() {
-    let commands = ["quantize", "accuracy", "check", "complexity", "inspect", "networks"];
-    let mut text = shown(&["--help"]);
-    for command in commands {
-        text += &format!("\n{}", shown(&[command, "--help"]));
-    }
-    insta::assert_snapshot!(text);
+    insta::assert_snapshot!(all_shown(&[
+        &["--help"],
+        &["quantize", "--help"],
+        &["accuracy", "--help"],
+        &["check", "--help"],
+        &["complexity", "--help"],
+        &["inspect", "--help"],
+        &["networks", "--help"],
+    ]));
 }
 
 #[test]
@@ -72,7 +76,7 @@ fn an_error_prints_nothing_on_standard_output() {
     let output = tridot(&["inspect", "absent.safetensors", "--json"]);
     assert!(output.stdout.is_empty());
     assert_eq!(output.status.code(), Some(2));
-    assert_eq!(output.stderr.iter().filter(|&&byte| byte == b'\n').count(), 1);
+    assert_eq!(String::from_utf8(output.stderr).unwrap().lines().count(), 1);
 }
 
 #[test]

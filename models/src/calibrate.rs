@@ -226,7 +226,9 @@ fn measure(float: &FloatNetwork, plan: &Plan, pixels: &[u8]) -> Result<Vec<Optio
         let counts: Vec<Vec<Option<Histogram>>> = group.par_iter().map(count).collect();
         for histograms in &counts {
             for (total, histogram) in total.iter_mut().zip(histograms) {
-                histogram.iter().for_each(|histogram| total.merge(histogram));
+                if let Some(histogram) = histogram {
+                    total.merge(histogram);
+                }
             }
         }
     }

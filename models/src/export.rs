@@ -254,7 +254,8 @@ impl Builder<'_> {
         let format = self.format(layer_idx).expect("only a dot-product layer is raw");
         let multipliers: Vec<f64> =
             inputs.iter().map(|&id| self.scale(id) / (taps as f64 * format.scale)).collect();
-        let summed = inputs.iter().map(|id| self.spans[id.0].times(taps as i64)).collect();
+        let window_taps = i64::try_from(taps).expect("a window has at most 2^20 taps");
+        let summed = inputs.iter().map(|id| self.spans[id.0].times(window_taps)).collect();
         let fold = Fold {
             place: format!("layer `{name}`"),
             terms: Terms::Inputs(summed),

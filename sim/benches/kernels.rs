@@ -1,5 +1,4 @@
 //! Speed of the fast kernels, in multiply-accumulates of planes a second, per backend.
-#![expect(missing_docs, reason = "criterion's macros make undocumented functions")]
 
 use std::hint::black_box;
 

@@ -12,6 +12,11 @@
 //! Inside, all activations are biased codes in bytes (`pack.rs`), dot products run as register tiles over a
 //! padded image (`dense.rs`, `depthwise.rs`), and one trait of vector primitives (`lanes.rs`) is all that the
 //! instruction sets differ in.
+#![expect(
+    clippy::inline_always,
+    reason = "primitives must be inlined into the function that enables their instruction set"
+)]
+#![expect(clippy::needless_range_loop, reason = "the index names a register of several arrays")]
 
 use std::fmt;
 
@@ -258,7 +263,7 @@ impl Prepared {
                     [only] => plan.run(&[input(only)], out),
                     [a, b] => plan.run(&[input(a), input(b)], out),
                     _ => {
-                        plan.run(&step.inputs.iter().map(|&id| input(id)).collect::<Vec<_>>(), out)
+                        plan.run(&step.inputs.iter().map(|&id| input(id)).collect::<Vec<_>>(), out);
                     }
                 },
             }
@@ -324,7 +329,15 @@ fn step(network: &Network, layer_idx: usize, slots: &[Slot], isa: Isa) -> Step {
             };
             Kernel::Dot(site.plan(isa))
         }
-        _ => Kernel::Vector(vector(network, layer, slots, output_zero)),
+        Operator::Add { .. }
+        | Operator::Rescale { .. }
+        | Operator::AveragePool { .. }
+        | Operator::MaxPool { .. }
+        | Operator::Split { .. }
+        | Operator::Concat
+        | Operator::Shuffle { .. }
+        | Operator::Subsample { .. }
+        | Operator::ChannelPad { .. } => Kernel::Vector(vector(network, layer, slots, output_zero)),
     };
     Step { inputs: layer.inputs.clone(), kernel }
 }

@@ -1,6 +1,6 @@
 //! Folders: made here, and the real ones where they are at hand.
 
-use std::fs::write;
+use std::fs::{create_dir, remove_file, write};
 
 use tempfile::TempDir;
 
@@ -35,7 +35,7 @@ fn cifar_folder() -> TempDir {
 fn vww_folder() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for (i, name) in (0..).zip(["a.bin", "b.bin", "c.bin", "d.bin", "unlabelled.bin"]) {
-        write(dir.path().join(name), [i; 96 * 96 * 3]).unwrap();
+        write(dir.path().join(name), vec![i; 96 * 96 * 3]).unwrap();
     }
     write(dir.path().join("y_labels.csv"), "a.bin,2,0\nb.bin, 2, 1\nc.bin,2,0\r\nd.bin,2,1\n")
         .unwrap();
@@ -67,8 +67,8 @@ fn even_rows_calibrate_and_odd_rows_score() {
     let set = load(dir.path()).unwrap();
     assert_eq!((set.name, set.classes), ("vww01", 2));
     assert_eq!((&set.calibration.labels[..], &set.test.labels[..]), (&[0, 0][..], &[1, 1][..]));
-    assert_eq!(set.calibration.picture(1), [2; 96 * 96 * 3]);
-    assert_eq!(set.test.picture(0), [1; 96 * 96 * 3]);
+    assert_eq!(set.calibration.picture(1), vec![2; 96 * 96 * 3]);
+    assert_eq!(set.test.picture(0), vec![1; 96 * 96 * 3]);
 }
 
 #[test]
@@ -107,10 +107,10 @@ fn a_short_or_wrong_cifar_folder_is_refused() {
     let message = "DIR/data_batch_5.bin: record 1 must have a label below 10, got 10";
     assert_eq!(label, message);
     let dir = cifar_folder();
-    std::fs::remove_file(dir.path().join("data_batch_3.bin")).unwrap();
+    remove_file(dir.path().join("data_batch_3.bin")).unwrap();
     let absent = refusal(dir.path());
     assert!(absent.starts_with("DIR/data_batch_3.bin: No such file"), "{absent}");
-    std::fs::create_dir(dir.path().join("data_batch_3.bin")).unwrap();
+    create_dir(dir.path().join("data_batch_3.bin")).unwrap();
     assert_eq!(refusal(dir.path()), "DIR/data_batch_3.bin: is not a plain file");
 }
 
@@ -145,7 +145,7 @@ fn pictures_of_the_wrong_size_are_refused() {
     write(dir.path().join("b.bin"), [0; 96 * 96]).unwrap();
     let message = "DIR/b.bin: length must be 27648 bytes for 96×96×3 pixels, got 9216 bytes";
     assert_eq!(refusal(dir.path()), message);
-    std::fs::remove_file(dir.path().join("b.bin")).unwrap();
+    remove_file(dir.path().join("b.bin")).unwrap();
     assert!(refusal(dir.path()).starts_with("DIR/b.bin: No such file"));
 }
 
@@ -176,6 +176,6 @@ fn real_pictures_are_as_pinned() {
     let hashes = [hash(vww.calibration.picture(0)), hash(vww.test.picture(0))];
     assert_eq!(hashes, [0x3b55_c8d3_9a65_2a7f, 0x774d_9166_fd58_7284]);
     let persons = [&vww.calibration, &vww.test]
-        .map(|pictures| pictures.labels.iter().filter(|&&label| label == 1).count());
+        .map(|pictures| pictures.labels.iter().map(|&label| usize::from(label)).sum::<usize>());
     assert_eq!(persons, [250, 250]);
 }

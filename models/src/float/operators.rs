@@ -243,7 +243,9 @@ fn pool(
             });
         }
     }
-    out.iter_mut().for_each(|value| *value = end(*value));
+    for value in &mut out {
+        *value = end(*value);
+    }
     out
 }
 

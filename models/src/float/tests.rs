@@ -53,7 +53,7 @@ pub(crate) fn random(n: usize, seed: u64) -> Vec<f32> {
 
 pub(crate) fn random_pixels(network: &FloatNetwork, n: usize, seed: u64) -> Vec<u8> {
     let values = random(n * network.topology.input.elements(), seed);
-    values.into_iter().map(|x| ((x + 1.0) * 127.9) as u8).collect()
+    values.into_iter().map(|x| x.to_be_bytes()[2]).collect()
 }
 
 /// Weights as He and others start with, every batch norm different from the identity.

@@ -57,8 +57,8 @@ struct Assignment<'a> {
     batch_norm: Option<&'a BatchNorm>,
 }
 
-fn assignments(topology: &Topology) -> Vec<Assignment<'_>> {
-    let assign = |(dot, names): (DotLayer<'_>, DotNames)| {
+fn assignments<'a>(topology: &'a Topology) -> Vec<Assignment<'a>> {
+    let assign = |(dot, names): (DotLayer<'a>, DotNames)| {
         let TopologyOperator::Dot { bias, batch_norm, .. } = &dot.layer.operator else {
             unreachable!("dot_layers gives no others");
         };

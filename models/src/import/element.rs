@@ -44,8 +44,7 @@ impl ElementType {
             [a, b] if self == Self::F16 => f16_value(u16::from_le_bytes([a, b])),
             [a, b] => f64::from(f32::from_le_bytes([0, 0, a, b])),
             [a, b, c, d] => f64::from(f32::from_le_bytes([a, b, c, d])),
-            [a, b, c, d, e, f, g, h] => f64::from_le_bytes([a, b, c, d, e, f, g, h]),
-            _ => unreachable!("an element has 2, 4 or 8 bytes"),
+            _ => f64::from_le_bytes(bytes.try_into().expect("an element has 2, 4 or 8 bytes")),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! offset, a name that is there twice must be refused, and offsets near 2^64 must not overflow.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map;
 use std::fmt;
 
 use serde::Deserialize;
@@ -151,10 +152,14 @@ impl<'de> Visitor<'de> for HeaderVisitor {
             if name == METADATA {
                 let metadata: BTreeMap<String, IgnoredAny> = map.next_value()?;
                 header.metadata_keys.extend(metadata.into_keys());
-            } else if header.tensors.contains_key(&name) {
-                return Err(A::Error::custom(format!("tensor `{name}` is there twice")));
             } else {
-                header.tensors.insert(name, map.next_value()?);
+                match header.tensors.entry(name) {
+                    btree_map::Entry::Vacant(place) => place.insert(map.next_value()?),
+                    btree_map::Entry::Occupied(place) => {
+                        let twice = format!("tensor `{}` is there twice", place.key());
+                        return Err(A::Error::custom(twice));
+                    }
+                };
             }
         }
         Ok(header)

@@ -196,7 +196,8 @@ fn file_of(view: TorchTensor) -> Vec<u8> {
 #[test]
 fn views_are_gathered_by_their_strides() {
     // Storage 0 1 2 3 4 5: its transpose as 3×2, a part, every other element, a scalar, nothing.
-    let cases: [(usize, &[usize], &[usize], &[f32]); 5] = [
+    type View<'a> = (usize, &'a [usize], &'a [usize], &'a [f32]);
+    let cases: [View<'_>; 5] = [
         (0, &[3, 2], &[1, 3], &[0.0, 3.0, 1.0, 4.0, 2.0, 5.0]),
         (4, &[2], &[1], &[4.0, 5.0]),
         (1, &[3], &[2], &[1.0, 3.0, 5.0]),
@@ -299,7 +300,7 @@ fn pickles_that_are_no_state_dict_are_refused_and_never_run() {
 #[test]
 fn a_pickle_cannot_ask_for_more_values_than_the_limit() {
     let mut pickle = b"\x80\x02".to_vec();
-    pickle.extend([b'N'; (1 << 20) + 1]);
+    pickle.extend(vec![b'N'; (1 << 20) + 1]);
     let got = refusal(&archive(&pickle));
     assert_eq!(got, "data.pkl: byte 1048579: more than 1048576 values");
 }

@@ -62,13 +62,13 @@ fn dot(
     let weights = fan_in * shape.channels;
     at_most(scope, "the number of weights", weights, limits::MAX_LAYER_WEIGHTS)?;
     let folded = raw.norm.is_some() && scope.file.batch_norm == BatchNormForm::Folded;
-    let bias = match raw.bias.as_ref().map(|given| *given.get_ref()) {
-        // What folding a batch norm leaves is a bias.
-        _ if folded => Bias::Present,
-        Some(true) => Bias::Present,
+    let given = raw.bias.as_ref().map(|given| *given.get_ref());
+    // What folding a batch norm leaves is a bias.
+    let given = if folded { Some(true) } else { given };
+    let bias = match given {
         Some(false) => Bias::Absent,
         None if raw.norm.is_some() => Bias::Optional,
-        None => Bias::Present,
+        Some(true) | None => Bias::Present,
     };
     let activation = activation(raw);
     Ok((TopologyOperator::Dot { geometry, bias, batch_norm, activation }, shape))

@@ -86,12 +86,10 @@ fn same_padding_gives_the_ceiling_for_every_size() {
 fn the_folded_mobilenetv2_has_biases_and_no_batch_norm() {
     let topology = builtin("mobilenetv2-1.0-224-folded").unwrap();
     assert_eq!(topology.dot_layers().count(), 53);
-    assert!(topology.layers.iter().all(|layer| match &layer.operator {
-        TopologyOperator::Dot { bias, batch_norm, .. } => {
-            *bias == Bias::Present && batch_norm.is_none()
-        }
-        _ => true,
-    }));
+    assert!(topology.dot_layers().all(|dot| matches!(
+        dot.layer.operator,
+        TopologyOperator::Dot { bias: Bias::Present, batch_norm: None, .. }
+    )));
 }
 
 #[test]

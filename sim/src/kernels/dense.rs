@@ -134,7 +134,7 @@ impl Job<'_> {
         self,
         sink: &mut Sink<'_>,
     ) {
-        const { assert!(P * V <= MAX_TILE_VECTORS && V % B == 0 && L::LANES <= MAX_LANES) };
+        const { assert!(P * V <= MAX_TILE_VECTORS && V.is_multiple_of(B) && L::LANES <= MAX_LANES) };
         let mut tile = Tile([0; MAX_TILE_VECTORS * MAX_LANES]);
         let mut offsets = self.layer.walk.start();
         let mut pixel = 0;

@@ -42,6 +42,10 @@ pub(super) struct Isa {
     pub(super) planar: bool,
 }
 
+#[expect(
+    clippy::struct_field_names,
+    reason = "s is the shift, and there is more to the end of a layer"
+)]
 /// The arithmetic shift and the clamp at the end of a layer, in biased codes (0 … 255).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shift {
@@ -61,6 +65,7 @@ pub(super) struct ScaleAt<'a> {
     pub(super) bias: &'a [i64],
 }
 
+#[expect(clippy::struct_field_names, reason = "a view of sums is made of sums and how they lie")]
 /// The 32-bit sums of one vector of channels of some pixels, `pitch` sums apart.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sums<'a> {

@@ -35,6 +35,10 @@ impl Terms<'_> {
         }
     }
 
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "planes are few; halves are cut on purpose"
+    )]
     fn weight(self, plane: usize, weight_idx: usize) -> i16 {
         match self {
             Self::Trits { codes, .. } => {
@@ -276,6 +280,11 @@ impl Writer {
         Self { lines: vec![Line::ZERO; bytes.div_ceil(Line::BYTES)], at: 0 }
     }
 
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "byte steps have weights of i8, kept as their bits"
+    )]
     /// One step of one vector: 2 words or 4 bytes a lane.
     fn vector(&mut self, isa: Isa, words: bool, weight: impl Fn(usize, usize) -> i16) {
         if !words {

@@ -1,4 +1,5 @@
 //! Every backend against plain sums written here, over random single layers.
+#![expect(clippy::cast_possible_wrap, reason = "test layers are small")]
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -248,7 +249,7 @@ fn backends_that_this_machine_lacks_are_named_and_refused() {
     let input = tensor(Shape::new(1, 1, 1), 8, Sign::Unsigned);
     let requantize = Requantize { shift: 1, low: 0, high: 255 };
     let rescale = Operator::Rescale { multiplier: 2, requantize };
-    let network = network(input.clone(), vec![layer(&[0], rescale, input)], &mut Dice(0));
+    let network = network(input, vec![layer(&[0], rescale, input)], &mut Dice(0));
     for backend in Backend::ALL {
         let prepared = Prepared::new(&network, backend);
         assert_eq!(prepared.is_ok(), Backend::available().contains(&backend));
@@ -328,7 +329,7 @@ fn the_vector_unit_equals_its_definition() {
         let requantize = requantize(dice, &output, (1, 40));
         let [a, b] = [0; 2].map(|_| i32::try_from(dice.roll(-1 << 17, (1 << 17) - 1)).unwrap());
         let rescale = Operator::Rescale { multiplier: a, requantize };
-        let other = Layer { name: "other".into(), ..layer(&[0], rescale, output.clone()) };
+        let other = Layer { name: "other".into(), ..layer(&[0], rescale, output) };
         let add = Operator::Add { multipliers: [a, b], requantize };
         let layers = vec![other, layer(&[0, 1], add, output)];
         let network = network(input, layers, dice);
@@ -356,7 +357,7 @@ fn pools_equal_their_definition() {
             let multiplier = i32::try_from(dice.roll(-1 << 17, (1 << 17) - 1)).unwrap();
             (Operator::AveragePool { window, multiplier, requantize }, output)
         } else {
-            (Operator::MaxPool { window, pads }, TensorType { shape: to, ..input.clone() })
+            (Operator::MaxPool { window, pads }, TensorType { shape: to, ..input })
         };
         let network = network(input, vec![layer(&[0], operator.clone(), output)], dice);
         assert_output(&network, dice, |tensors| {
@@ -365,12 +366,13 @@ fn pools_equal_their_definition() {
                 for c in 0..to.channels {
                     let taps = taps(window, pads, pixel, width).into_iter();
                     let mut codes = taps.filter_map(|(y, x)| code(&tensors[0], shape, y, x, c));
-                    out.push(match operator {
-                        Operator::AveragePool { multiplier, requantize, .. } => {
+                    out.push(
+                        if let Operator::AveragePool { multiplier, requantize, .. } = operator {
                             end(codes.sum::<i64>() * i64::from(multiplier), requantize)
-                        }
-                        _ => codes.by_ref().max().unwrap(),
-                    });
+                        } else {
+                            codes.by_ref().max().unwrap()
+                        },
+                    );
                 }
             }
             out
@@ -385,7 +387,7 @@ fn moves_put_every_code_where_it_belongs() {
         let channels = groups * per_group;
         let shape = Shape::new(dice.size(1, 7), dice.size(1, 7), channels);
         let input = random_type(dice, shape);
-        let of = |shape: Shape| TensorType { shape, ..input.clone() };
+        let of = |shape: Shape| TensorType { shape, ..input };
         let with = |channels: usize| Shape { channels, ..shape };
         let count = dice.size(1, channels);
         let first = dice.size(0, channels - count);
@@ -409,7 +411,7 @@ fn moves_put_every_code_where_it_belongs() {
         let layers = operators.into_iter().enumerate().map(|(i, (inputs, operator, shape))| {
             Layer { name: format!("layer {i}"), ..layer(&inputs, operator, of(shape)) }
         });
-        let network = network(input.clone(), layers.collect(), dice);
+        let network = network(input, layers.collect(), dice);
         assert_output(&network, dice, |tensors| {
             let mut out = Vec::new();
             for pixel in 0..height * width {
@@ -434,7 +436,7 @@ fn wrong_pictures_and_foreign_buffers_are_refused() {
         let input = tensor(Shape::new(1, width, 1), 8, Sign::Unsigned);
         let requantize = Requantize { shift: 1, low: 0, high: 255 };
         let rescale = Operator::Rescale { multiplier: 2, requantize };
-        let layers = vec![layer(&[0], rescale, input.clone())];
+        let layers = vec![layer(&[0], rescale, input)];
         Prepared::new(&network(input, layers, &mut Dice(0)), Backend::Portable).unwrap()
     };
     let (prepared, other) = (small(3), small(4));

@@ -166,6 +166,7 @@ pub(super) struct AveragePool {
 }
 
 impl AveragePool {
+    #[expect(clippy::cast_possible_wrap, reason = "a window has at most 2^20 taps")]
     fn run(&self, input: &[u8], out: &mut [u8]) {
         let excess = self.window.taps() as i64 * self.zeros.input;
         let channels = self.input.channels;

@@ -358,11 +358,10 @@ impl<'a> Machine<'a> {
     }
 
     fn size(&self, id: NodeId) -> Step<usize> {
-        match self.node(id) {
-            Node::Integer(value) => usize::try_from(*value)
-                .map_err(|_| format!("a size must be 0 or more, got {value}")),
-            _ => Err("a size that is no integer".to_owned()),
-        }
+        let Node::Integer(value) = self.node(id) else {
+            return Err("a size that is no integer".to_owned());
+        };
+        usize::try_from(*value).map_err(|_| format!("a size must be 0 or more, got {value}"))
     }
 
     fn node(&self, id: NodeId) -> &Node<'a> {

@@ -146,6 +146,7 @@ pub(super) fn crc32(bytes: &[u8]) -> u32 {
         .fold(u32::MAX, |crc, &byte| TABLE[((crc ^ u32::from(byte)) & 0xff) as usize] ^ (crc >> 8))
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "a byte fits")]
 const fn crc_table() -> [u32; 256] {
     let mut table = [0; 256];
     let mut byte = 0;

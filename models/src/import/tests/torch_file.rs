@@ -49,7 +49,9 @@ pub(crate) fn pickle(tensors: &[TorchTensor], wrapping: Wrapping) -> Vec<u8> {
         integer(&mut out, tensor.offset);
         for sizes in [&tensor.shape, &tensor.strides] {
             out.push(b'(');
-            sizes.iter().for_each(|&size| integer(&mut out, size));
+            for &size in sizes {
+                integer(&mut out, size);
+            }
             out.push(b't');
         }
         out.extend(b"\x89h\x01)RtR");
