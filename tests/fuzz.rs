@@ -6,9 +6,13 @@
 
 mod allocation;
 mod bytes;
+mod checkpoint;
 mod container;
+mod data_folder;
 mod driver;
 mod json;
 mod network;
 mod text;
 mod topology;
+#[path = "../models/src/import/tests/torch_file.rs"]
+mod torch_file;

@@ -8,5 +8,6 @@ mod generator;
 mod pipeline;
 mod published;
 mod random;
+mod real_files;
 mod support;
 mod tidy;

@@ -19,7 +19,7 @@ fn printed(value: u64, unit: f64, decimals: usize) -> String {
 }
 
 /// Origin: the designs' tables, whose layers are those of He et al. 2016 (section 4.2, option A), Howard et
-/// al. 2017 (table 1), Sandler et al. 2018 (table 2), Ma et al. 2018 (table 5) and the MLPerf Tiny benchmark.
+/// al. 2017 (table 1), Sandler et al. 2018 (table 2), Ma et al. 2018 (table 5) and the `MLPerf` Tiny benchmark.
 /// The papers print 569, 300 and 146 million MACs for the three of 224×224; Ma et al. count the first
 /// max pool among theirs.
 #[test]

@@ -48,7 +48,7 @@ pub(crate) fn fuzz<T>(
     kind: &str,
     mutants: impl IntoIterator<Item = Mutant>,
     read: impl Fn(&[u8]) -> Result<T, String>,
-    accepted: impl Fn(T, &[u8]),
+    accepted: impl Fn(&T, &[u8]),
 ) -> Tally {
     let mut tally = Tally::default();
     for Mutant { what, touched, bytes } in mutants {
@@ -68,7 +68,7 @@ pub(crate) fn fuzz<T>(
             }
             Ok(value) => {
                 tally.accepted += 1;
-                let used = catch_unwind(AssertUnwindSafe(|| accepted(value, &bytes)));
+                let used = catch_unwind(AssertUnwindSafe(|| accepted(&value, &bytes)));
                 assert!(used.is_ok(), "{kind}, {what}: what was accepted cannot be used");
             }
         }

@@ -83,7 +83,7 @@ fn a_file_cut_anywhere_is_refused() {
     let mut random = Random::new(0, 2);
     let file = SEEDS.map(|seed| generator::network(seed).to_bytes()).min_by_key(Vec::len).unwrap();
     let mutants = truncations(&mut random, &file, usize::MAX);
-    let tally = fuzz("network, cut", mutants, read, |network, bytes| use_accepted(&network, bytes));
+    let tally = fuzz("network, cut", mutants, read, use_accepted);
     assert_eq!((tally.structure, tally.accepted), (file.len(), 0));
 }
 
@@ -98,7 +98,7 @@ fn hostile_files_are_refused_or_usable() {
         let mutant = mutant(&mut random, &files[base], &parsed[base], &files[other]);
         Mutant { what: format!("file of seed {base}, {}", mutant.what), ..mutant }
     });
-    let tally = fuzz("network", mutants, read, |network, bytes| use_accepted(&network, bytes));
+    let tally = fuzz("network", mutants, read, use_accepted);
     // Enough must come through that the paths behind the reader are exercised too.
     assert!(n_mutants / 50 < tally.accepted, "only {} accepted", tally.accepted);
 }

@@ -5,7 +5,7 @@ use tridot_sim::complexity::{self, Precision};
 use tridot_sim::limits;
 
 use super::bytes::{flip_bits, splice, truncations};
-use super::driver::{Mutant, fuzz};
+use super::driver::fuzz;
 use super::text::structure_mutant;
 use crate::random::{Random, cases};
 
@@ -15,7 +15,7 @@ fn read(bytes: &[u8]) -> Result<Topology, String> {
 }
 
 /// What is accepted keeps the limits, refers only backwards, and can be counted.
-fn use_accepted(topology: Topology, _: &[u8]) {
+fn use_accepted(topology: &Topology, _: &[u8]) {
     assert!((1..=limits::MAX_LAYERS).contains(&topology.layers.len()));
     for (layer_idx, layer) in topology.layers.iter().enumerate() {
         assert!(layer.inputs.iter().all(|id| id.0 <= layer_idx));

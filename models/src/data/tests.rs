@@ -1,4 +1,4 @@
-//! Folders: made here, and the real ones where they are at hand.
+//! Folders made here; the real ones have their tests in the package of tests.
 
 use std::fs::{create_dir, remove_file, write};
 
@@ -147,35 +147,4 @@ fn pictures_of_the_wrong_size_are_refused() {
     assert_eq!(refusal(dir.path()), message);
     remove_file(dir.path().join("b.bin")).unwrap();
     assert!(refusal(dir.path()).starts_with("DIR/b.bin: No such file"));
-}
-
-/// FNV-1a, 64 bits.
-fn hash(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
-}
-
-/// Expected values were read from the files by an independent program.
-#[test]
-fn real_pictures_are_as_pinned() {
-    let Some(folder) = std::env::var_os("TRIDOT_DATA").map(PathBuf::from) else {
-        println!("skipped: no data (TRIDOT_DATA is not set)");
-        return;
-    };
-    let cifar10 = Folder::open(&folder.join("cifar-10-batches-bin")).unwrap().test().unwrap();
-    assert_eq!(cifar10.len(), 10_000);
-    // A cat; its first two pixels.
-    assert_eq!(cifar10.labels[0], 3);
-    let picture = cifar10.picture(0);
-    assert_eq!(picture[..6], [158, 112, 49, 159, 111, 47]);
-    assert_eq!(hash(picture), 0x07b1_f1d2_52c2_ad1d);
-    let vww = load(&folder.join("vww01")).unwrap();
-    assert_eq!((vww.calibration.len(), vww.test.len()), (500, 500));
-    assert_eq!((vww.calibration.labels[0], vww.test.labels[0]), (1, 1));
-    let hashes = [hash(vww.calibration.picture(0)), hash(vww.test.picture(0))];
-    assert_eq!(hashes, [0x3b55_c8d3_9a65_2a7f, 0x774d_9166_fd58_7284]);
-    let persons = [&vww.calibration, &vww.test]
-        .map(|pictures| pictures.labels.iter().map(|&label| usize::from(label)).sum::<usize>());
-    assert_eq!(persons, [250, 250]);
 }

@@ -1,7 +1,6 @@
 mod torch_file;
 
 mod fit;
-mod real;
 
 use super::*;
 use torch_file::{TorchTensor, Wrapping};
