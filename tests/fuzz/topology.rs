@@ -5,7 +5,7 @@ use tridot_sim::complexity::{self, Precision};
 use tridot_sim::limits;
 
 use super::bytes::{flip_bits, splice, truncations};
-use super::driver::{Mutant, fuzz};
+use super::driver::fuzz;
 use super::text::structure_mutant;
 use crate::random::{Random, cases};
 
@@ -15,7 +15,7 @@ fn read(bytes: &[u8]) -> Result<Topology, String> {
 }
 
 /// What is accepted keeps the limits, refers only backwards, and can be counted.
-fn use_accepted(topology: Topology, _: &[u8]) {
+fn use_accepted(topology: &Topology) {
     assert!((1..=limits::MAX_LAYERS).contains(&topology.layers.len()));
     for (layer_idx, layer) in topology.layers.iter().enumerate() {
         assert!(layer.inputs.iter().all(|id| id.0 <= layer_idx));
@@ -37,7 +37,7 @@ fn a_network_file_cut_anywhere_is_refused_or_usable() {
     let mut random = Random::new(0, 20);
     let file = builtin_text("quickstart").unwrap().as_bytes();
     let mutants = truncations(&mut random, file, usize::MAX);
-    let tally = fuzz("network file, cut", mutants, read, use_accepted);
+    let tally = fuzz("network file, cut", mutants, read, |topology, _| use_accepted(&topology));
     assert_eq!(tally.structure, file.len());
 }
 
@@ -54,6 +54,6 @@ fn hostile_network_files_are_refused_or_usable() {
             _ => flip_bits(&mut random, file.as_bytes()),
         }
     });
-    let tally = fuzz("network file", mutants, read, use_accepted);
+    let tally = fuzz("network file", mutants, read, |topology, _| use_accepted(&topology));
     assert!(n_mutants / 50 < tally.accepted, "only {} accepted", tally.accepted);
 }

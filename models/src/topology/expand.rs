@@ -166,14 +166,15 @@ impl<'a> Builder<'a> {
     fn layers_of(&self, place: &str, raw: &'a RawBlock) -> Result<&'a [Spanned<RawLayer>], Error> {
         let layers = match (&raw.layers, &raw.template) {
             (Some(layers), None) => layers,
-            (None, Some(name)) => match self.file.body.templates.get(name.get_ref()) {
-                Some(template) => &template.layers,
-                None => {
+            (None, Some(name)) => {
+                let template = self.file.body.templates.get(name.get_ref());
+                let missing = || {
                     let place = self.file.body.source.place(name.span());
                     let reason = format!("no template is named `{}`", name.get_ref());
-                    return Err(Error::malformed(place, reason));
-                }
-            },
+                    Error::malformed(place, reason)
+                };
+                &template.ok_or_else(missing)?.layers
+            }
             (None, None) | (Some(_), Some(_)) => {
                 let reason = "a block has either `layers` or a `template`";
                 return Err(Error::malformed(place, reason));

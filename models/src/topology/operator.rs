@@ -65,10 +65,9 @@ fn dot(
     let bias = match raw.bias.as_ref().map(|given| *given.get_ref()) {
         // What folding a batch norm leaves is a bias.
         _ if folded => Bias::Present,
-        Some(true) => Bias::Present,
         Some(false) => Bias::Absent,
         None if raw.norm.is_some() => Bias::Optional,
-        None => Bias::Present,
+        Some(true) | None => Bias::Present,
     };
     let activation = activation(raw);
     Ok((TopologyOperator::Dot { geometry, bias, batch_norm, activation }, shape))

@@ -86,12 +86,11 @@ fn same_padding_gives_the_ceiling_for_every_size() {
 fn the_folded_mobilenetv2_has_biases_and_no_batch_norm() {
     let topology = builtin("mobilenetv2-1.0-224-folded").unwrap();
     assert_eq!(topology.dot_layers().count(), 53);
-    assert!(topology.layers.iter().all(|layer| match &layer.operator {
-        TopologyOperator::Dot { bias, batch_norm, .. } => {
-            *bias == Bias::Present && batch_norm.is_none()
+    for layer in topology.layers {
+        if let TopologyOperator::Dot { bias, batch_norm, .. } = layer.operator {
+            assert_eq!((bias, batch_norm), (Bias::Present, None), "{}", layer.name);
         }
-        _ => true,
-    }));
+    }
 }
 
 #[test]

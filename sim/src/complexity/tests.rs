@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::network::{
-    Description, Digits, Dot, DotOutput, Input, Layer, Operator, Provenance, Requantize, Sign,
-    TensorId, TensorType, Window,
+    Description, Digits, Dot, DotOutput, Input, Layer, Operator, Pads, Provenance, Requantize,
+    Sign, TensorId, TensorType, Window,
 };
 
 #[test]
@@ -41,7 +41,7 @@ fn network() -> Network {
     // Trits (branch 0, branch 1): channel 0 (+1, −1), (−1, 0); channel 1 (0, 0), (0, +1).
     let codes = vec![2, 3, 4, 7];
     let pointwise = Dot {
-        geometry: Geometry::Convolution { window: Window::square(1, 1), pads: Default::default() },
+        geometry: Geometry::Convolution { window: Window::square(1, 1), pads: Pads::default() },
         weights: Weights::Dbq { branches: 2, codes },
         multipliers: vec![3, 2, 3, 2],
         bias: vec![0, 0],
