@@ -1,5 +1,6 @@
 //! Do independent implementations agree on every bit of every tensor? Do planted bugs get caught?
 
+use tridot_models::candle_model;
 use tridot_sim::compare::{Comparison, first_difference};
 use tridot_sim::kernels::{Backend, Prepared, Scratch};
 use tridot_sim::network::Network;
@@ -33,7 +34,26 @@ fn compare_all(seed: u64, network: &Network, pictures: &[Vec<u8>]) -> Vec<(Strin
         }
         comparisons.push((format!("kernels, {backend:?}"), comparison));
     }
+    comparisons.push(("candle model".to_owned(), compare_candle(network, pictures, &expected)));
     comparisons
+}
+
+/// The candle model computes all pictures at once, each tensor picture after picture.
+fn compare_candle(
+    network: &Network,
+    pictures: &[Vec<u8>],
+    expected: &[Vec<Vec<i64>>],
+) -> Comparison {
+    let together = candle_model::run(network, &pictures.concat(), pictures.len()).unwrap();
+    let mut comparison = Comparison::default();
+    for (i, expected) in expected.iter().enumerate() {
+        let part = |tensor: &Vec<i64>| {
+            let len = tensor.len() / pictures.len();
+            tensor[i * len..(i + 1) * len].to_vec()
+        };
+        comparison.add(i, expected, &together.iter().map(part).collect::<Vec<_>>());
+    }
+    comparison
 }
 
 #[test]

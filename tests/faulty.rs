@@ -188,9 +188,9 @@ struct Machine<'a> {
 }
 
 impl Machine<'_> {
-    /// Output element `i`, NHWC order.
-    fn element(&self, operator: &Operator, i: usize) -> i64 {
-        let (pixel, c) = (i / self.shape.channels, i % self.shape.channels);
+    /// The output element of this index, NHWC order.
+    fn element(&self, operator: &Operator, index: usize) -> i64 {
+        let (pixel, c) = (index / self.shape.channels, index % self.shape.channels);
         let (y, x) = (pixel / self.shape.width, pixel % self.shape.width);
         let source = &self.sources[0];
         let value = match operator {

@@ -4,8 +4,8 @@
 //! every tensor is read. Multipliers and shifts are chosen from estimates of y, so that codes spread.
 
 use tridot_sim::network::{
-    Description, Digits, Geometry, Input, Layer, Network, Operator, Pads, Provenance, Requantize,
-    Shape, Sign, TensorId, TensorType, Window,
+    Accuracy, Description, Digits, Geometry, Input, Layer, Network, Operator, Pads, Provenance,
+    Requantize, Shape, Sign, TensorId, TensorType, Window,
 };
 
 use crate::random::Random;
@@ -28,7 +28,7 @@ pub(crate) fn network(seed: u64) -> Network {
         scale_bits: u32::try_from(random.size(2, 18)).unwrap(),
         input: Input { tensor, tables },
         layers: Vec::new(),
-        provenance: Provenance { seed, ..Provenance::default() },
+        provenance: provenance(seed, shape.channels),
     };
     let mut grower = Grower { random, network };
     for _ in 0..grower.random.size(1, 4) {
@@ -39,6 +39,19 @@ pub(crate) fn network(seed: u64) -> Network {
     }
     Network::new(grower.network)
         .unwrap_or_else(|error| panic!("seed {seed}: the generator made a bad network: {error}"))
+}
+
+/// Texts that need escapes, and numbers of many digits.
+fn provenance(seed: u64, channels: usize) -> Provenance {
+    Provenance {
+        data: Some("\"noise\"".to_owned()),
+        seed,
+        plan: "format = 1\n# ä\n".to_owned(),
+        mean: (0..channels).map(|channel| channel as f64 / 7.0).collect(),
+        std: (0..channels).map(|channel| 1.0 / (channel as f64 + 3.0)).collect(),
+        integer_accuracy: Some(Accuracy { samples: 10, correct: 9 }),
+        ..Provenance::default()
+    }
 }
 
 /// A picture for a network: noise, or flat with some noise.
@@ -54,7 +67,9 @@ fn input_shape(random: &mut Random) -> Shape {
     match random.below(4) {
         0 => Shape::new(1, 1, random.size(1, 150)),
         1 => Shape::new(random.size(1, 3), random.size(1, 3), random.size(1, 40)),
-        _ => Shape::new(random.size(2, 11), random.size(2, 11), random.size(1, 7)),
+        _ => {
+            Shape::new(random.size(2, 11), random.size(2, 11), *random.pick(&[1, 2, 3, 3, 4, 5, 7]))
+        }
     }
 }
 
@@ -81,7 +96,8 @@ fn table(random: &mut Random, tensor: &TensorType) -> [i16; 256] {
     let (low, high) = code_limits(tensor);
     let any = random.percent(30);
     std::array::from_fn(|pixel| {
-        let rising = i64::from(low) + i64::from(high - low) * pixel as i64 / 255;
+        let pixel = i64::try_from(pixel).unwrap();
+        let rising = i64::from(low) + i64::from(high - low) * pixel / 255;
         let code = if any { random.between(low.into(), high.into()) } else { rising };
         i16::try_from(code).unwrap()
     })
@@ -293,7 +309,7 @@ impl Grower {
     fn requantize(&mut self, spread: f64, output: &TensorType) -> Requantize {
         let (low, high) = code_limits(output);
         let ideal = (spread / (f64::from(high) * 0.6)).max(1.0).log2();
-        let shift = ideal as i64 + self.random.between(-1, 1);
+        let shift = rounded(ideal) + self.random.between(-1, 1);
         let (narrow_low, narrow_high) = (self.random.percent(25), self.random.percent(25));
         Requantize {
             shift: u32::try_from(shift.clamp(1, 40)).unwrap(),
@@ -301,6 +317,12 @@ impl Grower {
             high: if narrow_high { (high + 1) / 2 } else { high },
         }
     }
+}
+
+/// The integer below an estimate, which is far below 2^63.
+#[expect(clippy::cast_possible_truncation, reason = "an estimate needs no more")]
+fn rounded(estimate: f64) -> i64 {
+    estimate as i64
 }
 
 /// A code of typical magnitude.

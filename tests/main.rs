@@ -1,8 +1,12 @@
 //! Tests across the crates.
+#![cfg(test)]
 
 mod equivalence;
 mod faulty;
 mod fuzz;
 mod generator;
+mod pipeline;
 mod published;
 mod random;
+mod support;
+mod tidy;

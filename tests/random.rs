@@ -3,6 +3,8 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use crate::support::slow;
+
 /// Draws from one stream of one seed.
 pub(crate) struct Random(ChaCha8Rng);
 
@@ -45,11 +47,6 @@ impl Random {
     pub(crate) fn byte(&mut self) -> u8 {
         self.0.next_u32().to_le_bytes()[0]
     }
-}
-
-/// Whether the slow form of tests was asked for.
-pub(crate) fn slow() -> bool {
-    ["CI", "RUN_SLOW_TESTS"].iter().any(|name| std::env::var_os(name).is_some())
 }
 
 /// How many cases to run: `fast` as a rule, `full` with slow tests, or what the variable says.

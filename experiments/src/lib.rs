@@ -1,1 +1,8 @@
-//! x
+//! The command line `tridot`: paths, printing, threads; the work is done by the other crates.
+
+pub mod cli;
+mod commands;
+mod files;
+mod print;
+#[cfg(feature = "train")]
+mod threads;

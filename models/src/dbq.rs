@@ -40,6 +40,8 @@
 
 mod fit;
 mod levels;
+mod soft;
 
 pub use fit::{Fit, fit};
 pub use levels::Levels;
+pub use soft::{Gradients, Soft};

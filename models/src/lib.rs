@@ -13,6 +13,7 @@ pub mod error;
 pub mod export;
 pub mod float;
 pub mod import;
+mod kernels;
 pub mod scheme;
 pub mod topology;
 

@@ -1,1 +1,327 @@
-//! How each layer is quantized.
+//! How each layer is quantized: the plan of a quantization, and its TOML form.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use tridot_sim::limits;
+use tridot_sim::network::{Digits, Geometry};
+
+use crate::Error;
+use crate::topology::{Topology, TopologyOperator};
+
+/// The version of the file form that this reader accepts and this writer writes.
+pub const FORMAT: u32 = 1;
+
+/// What the weights of a layer become. Written `fixed(8)`, `dbq(2)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Scheme {
+    /// Symmetric integers with a scale per output channel.
+    Fixed {
+        /// Width, 2…16.
+        bits: u32,
+    },
+    /// A sum of scaled ternary branches.
+    Dbq {
+        /// Number of branches, 1…5.
+        branches: u32,
+    },
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed { bits } => write!(f, "fixed({bits})"),
+            Self::Dbq { branches } => write!(f, "dbq({branches})"),
+        }
+    }
+}
+
+impl From<Scheme> for String {
+    fn from(scheme: Scheme) -> Self {
+        scheme.to_string()
+    }
+}
+
+impl TryFrom<String> for Scheme {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let argument = |name: &str| {
+            text.strip_prefix(name)?.strip_prefix('(')?.strip_suffix(')')?.parse::<u32>().ok()
+        };
+        let scheme = argument("fixed")
+            .map(|bits| Self::Fixed { bits })
+            .or_else(|| argument("dbq").map(|branches| Self::Dbq { branches }));
+        let good = match scheme {
+            Some(Self::Fixed { bits }) => limits::FIXED_BITS.contains(&bits),
+            Some(Self::Dbq { branches }) => (1..=limits::MAX_BRANCHES).contains(&branches),
+            None => false,
+        };
+        scheme.filter(|_| good).ok_or_else(|| {
+            let (low, high) = (limits::FIXED_BITS.start(), limits::FIXED_BITS.end());
+            let most = limits::MAX_BRANCHES;
+            format!("a scheme must be fixed({low}…{high}) or dbq(1…{most}), got `{text}`")
+        })
+    }
+}
+
+/// Which weights share their branch scales.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Alpha {
+    /// All weights of a layer.
+    Layer,
+    /// The weights of an output channel.
+    Channel,
+}
+
+/// Which batch-norm statistics the quantized network gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BatchNormChoice {
+    /// Those of the float network, re-estimated ones, or their mean: whichever has the lowest loss on
+    /// held-back calibration pictures.
+    Best,
+    /// Those of the float network.
+    AsTrained,
+    /// Measured on the calibration pictures behind quantized weights and activations.
+    ReEstimated,
+}
+
+/// What is measured on pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Calibration {
+    /// Pictures that set the ranges; as many again, at most a quarter of all, are held back.
+    pub samples: usize,
+    /// Batch-norm statistics.
+    pub batch_norm: BatchNormChoice,
+}
+
+impl Default for Calibration {
+    fn default() -> Self {
+        Self { samples: 1024, batch_norm: BatchNormChoice::Best }
+    }
+}
+
+/// How a network is quantized.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    format: u32,
+    /// Scheme of the first dot-product layer.
+    pub first: Scheme,
+    /// Scheme of the last dot-product layer.
+    pub last: Scheme,
+    /// Scheme of the depthwise layers.
+    pub depthwise: Scheme,
+    /// Scheme of all other layers.
+    pub others: Scheme,
+    /// Which weights of a `dbq` layer share their branch scales.
+    pub alpha: Alpha,
+    /// Bits of activations after ReLU-like functions, 1…8.
+    pub activation_bits: u32,
+    /// Bits of multipliers, 2…18.
+    pub scale_bits: u32,
+    /// How integer weights become planes.
+    pub digits: Digits,
+    /// What is measured on pictures.
+    pub calibration: Calibration,
+    /// Schemes of single layers, by name; they go before the four above.
+    pub layers: BTreeMap<String, Scheme>,
+}
+
+/// The TOML shape of a plan; the defaults of [`Plan::default_with_branches`] are written there.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    format: u32,
+    first: Option<Scheme>,
+    last: Option<Scheme>,
+    depthwise: Option<Scheme>,
+    others: Scheme,
+    alpha: Option<Alpha>,
+    activation_bits: Option<u32>,
+    scale_bits: Option<u32>,
+    digits: Option<Digits>,
+    calibration: Option<Calibration>,
+    layers: Option<BTreeMap<String, Scheme>>,
+}
+
+impl Plan {
+    /// First, last and depthwise layers `fixed(8)`, all others `dbq(branches)`; 8-bit activations,
+    /// 16-bit multipliers, one set of branch scales per layer.
+    pub fn default_with_branches(branches: u32) -> Self {
+        Self::with_others(Scheme::Dbq { branches })
+    }
+
+    fn with_others(others: Scheme) -> Self {
+        let fixed = Scheme::Fixed { bits: 8 };
+        Self {
+            format: FORMAT,
+            first: fixed,
+            last: fixed,
+            depthwise: fixed,
+            others,
+            alpha: Alpha::Layer,
+            activation_bits: 8,
+            scale_bits: 16,
+            digits: Digits::Csd,
+            calibration: Calibration::default(),
+            layers: BTreeMap::new(),
+        }
+    }
+
+    /// Reads a plan. Required keys are `format` and `others`.
+    ///
+    /// ```
+    /// use tridot_models::scheme::{Plan, Scheme};
+    /// let plan = Plan::from_toml("format = 1\nothers = \"dbq(2)\"\n")?;
+    /// assert_eq!(plan, Plan::default_with_branches(2));
+    /// assert_eq!(plan.first, Scheme::Fixed { bits: 8 });
+    /// # Ok::<(), tridot_models::Error>(())
+    /// ```
+    pub fn from_toml(text: &str) -> Result<Self, Error> {
+        let raw: Raw = toml::from_str(text).map_err(|error| at_line(text, &error))?;
+        if raw.format != FORMAT {
+            return Err(Error::limit("plan", "format", FORMAT.to_string(), raw.format));
+        }
+        let default = Self::with_others(raw.others);
+        let plan = Self {
+            format: FORMAT,
+            first: raw.first.unwrap_or(default.first),
+            last: raw.last.unwrap_or(default.last),
+            depthwise: raw.depthwise.unwrap_or(default.depthwise),
+            others: raw.others,
+            alpha: raw.alpha.unwrap_or(default.alpha),
+            activation_bits: raw.activation_bits.unwrap_or(default.activation_bits),
+            scale_bits: raw.scale_bits.unwrap_or(default.scale_bits),
+            digits: raw.digits.unwrap_or(default.digits),
+            calibration: raw.calibration.unwrap_or(default.calibration),
+            layers: raw.layers.unwrap_or_default(),
+        };
+        plan.check()?;
+        Ok(plan)
+    }
+
+    /// Refuses numbers outside their limits.
+    pub fn check(&self) -> Result<(), Error> {
+        let bits = self.activation_bits;
+        if !(1..=limits::MAX_ACTIVATION_BITS).contains(&bits) {
+            let limit = format!("between 1 and {}", limits::MAX_ACTIVATION_BITS);
+            return Err(Error::limit("plan", "activation_bits", limit, bits));
+        }
+        let (low, high) = (limits::SCALE_BITS.start(), limits::SCALE_BITS.end());
+        if !limits::SCALE_BITS.contains(&self.scale_bits) {
+            let limit = format!("between {low} and {high}");
+            return Err(Error::limit("plan", "scale_bits", limit, self.scale_bits));
+        }
+        if self.calibration.samples == 0 {
+            return Err(Error::limit("plan", "calibration.samples", "at least 1", 0));
+        }
+        Ok(())
+    }
+
+    /// The plan in full, as TOML that [`Plan::from_toml`] reads back. Same plan, same text.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("strings, numbers and one table of strings are TOML")
+    }
+
+    /// The scheme of each layer of a network: none for layers without weights.
+    ///
+    /// Refuses overrides of layers that are not there or have no weights.
+    pub fn schemes(&self, topology: &Topology) -> Result<Vec<Option<Scheme>>, Error> {
+        self.check()?;
+        let geometry = |i: usize| match &topology.layers[i].operator {
+            TopologyOperator::Dot { geometry, .. } => Some(*geometry),
+            _ => None,
+        };
+        let dots: Vec<usize> =
+            (0..topology.layers.len()).filter(|&i| geometry(i).is_some()).collect();
+        let names = |i: &usize| topology.layers[*i].name.as_str();
+        if let Some(name) = self.layers.keys().find(|name| !dots.iter().any(|i| names(i) == *name))
+        {
+            let known: Vec<&str> = dots.iter().map(names).collect();
+            let reason = format!(
+                "`{name}` is no layer with weights of `{}`; these are: {}",
+                topology.name,
+                known.join(", ")
+            );
+            return Err(Error::malformed("plan: layers", reason));
+        }
+        let mut schemes = vec![None; topology.layers.len()];
+        for &i in &dots {
+            let scheme = match geometry(i) {
+                _ if Some(&i) == dots.first() => self.first,
+                _ if Some(&i) == dots.last() => self.last,
+                Some(Geometry::Depthwise { .. }) => self.depthwise,
+                _ => self.others,
+            };
+            schemes[i] = Some(*self.layers.get(names(&i)).unwrap_or(&scheme));
+        }
+        Ok(schemes)
+    }
+}
+
+/// One line from a TOML error: line and column, then what is wrong.
+fn at_line(text: &str, error: &toml::de::Error) -> Error {
+    let offset = error.span().map_or(0, |span| span.start);
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
+    let reason = error.message().replace('\n', " ");
+    Error::malformed(format!("line {line}, column {column}"), reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        Plan::from_toml(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_plan_survives_its_text() {
+        let mut plan = Plan::default_with_branches(3);
+        plan.layers.insert("layer1.0.conv1".into(), Scheme::Fixed { bits: 4 });
+        plan.alpha = Alpha::Channel;
+        plan.digits = Digits::SignMagnitude;
+        plan.calibration.samples = 7;
+        let text = plan.to_toml();
+        assert_eq!(Plan::from_toml(&text).unwrap(), plan);
+        assert!(text.starts_with("format = 1\nfirst = \"fixed(8)\"\n"), "{text}");
+    }
+
+    #[test]
+    fn wrong_keys_are_refused_with_their_place() {
+        let text = "format = 1\nothers = \"dbq(2)\"\n  branch = 3\n";
+        assert!(refused(text).starts_with("line 3, column 3: unknown field `branch`"));
+        let text = "format = 1\nothers = \"dbq(2)\"\nothers = \"dbq(2)\"\n";
+        assert!(refused(text).starts_with("line 3, column 1: duplicate key"), "{}", refused(text));
+        assert!(refused("format = 1\n").contains("missing field `others`"));
+        assert!(refused("others = \"dbq(1)\"").contains("missing field `format`"));
+        let text = "format = 1\nothers = \"dbq(2)\"\n[calibration]\nsample = 3\n";
+        assert!(refused(text).starts_with("line 4, column 1: unknown field `sample`"));
+    }
+
+    #[test]
+    fn wrong_values_are_refused_with_limit_and_value() {
+        let with = |line: &str| refused(&format!("format = 1\nothers = \"dbq(2)\"\n{line}\n"));
+        assert_eq!(
+            with("first = \"dbq(6)\""),
+            "line 3, column 9: a scheme must be fixed(2…16) or dbq(1…5), got `dbq(6)`"
+        );
+        for bad in ["fixed(1)", "fixed(17)", "dbq(0)", "dbq()", "dbq", "dbq(-1)", "float", ""] {
+            assert!(with(&format!("last = \"{bad}\"")).contains(&format!("got `{bad}`")));
+        }
+        assert_eq!(
+            with("activation_bits = 9"),
+            "plan: activation_bits must be between 1 and 8, got 9"
+        );
+        assert_eq!(with("scale_bits = 1"), "plan: scale_bits must be between 2 and 18, got 1");
+        assert_eq!(refused("format = 2\nothers = \"dbq(2)\""), "plan: format must be 1, got 2");
+        assert!(with("calibration.samples = 0").contains("at least 1, got 0"));
+    }
+}

@@ -21,12 +21,13 @@ pub(crate) fn truncations(random: &mut Random, file: &[u8], most: usize) -> Vec<
 /// One to four random bits of the file flipped, anywhere.
 pub(crate) fn flip_bits(random: &mut Random, file: &[u8]) -> Mutant {
     let mut bytes = file.to_vec();
-    let mut what = "flipped".to_owned();
+    let mut flips = Vec::new();
     for _ in 0..random.size(1, 4) {
         let (at, bit) = (random.below(bytes.len()), random.below(8));
         bytes[at] ^= 1 << bit;
-        what += &format!(" bit {bit} of byte {at}");
+        flips.push(format!("bit {bit} of byte {at}"));
     }
+    let what = format!("flipped {}", flips.join(", "));
     Mutant { what, touched: Touched::Payload, bytes }
 }
 

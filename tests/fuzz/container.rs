@@ -38,10 +38,8 @@ impl Safetensors {
         let header: serde_json::Value = serde_json::from_str(&self.header).unwrap();
         let text = header["__metadata__"][key].as_str().expect("the metadata key");
         let mut json = Json::parse(text);
-        let mut what = format!("metadata `{key}`");
-        for _ in 0..random.size(1, 3) {
-            what += &format!(": {}", json.mutate(random));
-        }
+        let edits: Vec<_> = (0..random.size(1, 3)).map(|_| json.mutate(random)).collect();
+        let what = format!("metadata `{key}`: {}", edits.join("; "));
         self.with_metadata(key, &json.text(), what)
     }
 
@@ -76,10 +74,9 @@ impl Safetensors {
             bytes[..8].copy_from_slice(&length.to_le_bytes());
             format!("header's length {header_len} became {length}")
         } else {
-            let change = random.between(-9, 9);
-            let length = usize::try_from(bytes.len() as i64 + change).unwrap();
+            let length = bytes.len() - 9 + random.below(19);
             bytes.resize(length, 0);
-            format!("{change} bytes of data")
+            format!("{length} bytes in all")
         };
         Mutant { what, touched: Touched::Structure, bytes }
     }
@@ -88,13 +85,13 @@ impl Safetensors {
     pub(crate) fn data_mutant(&self, random: &mut Random) -> Mutant {
         let mut bytes = self.with_header(&self.header);
         let first = bytes.len() - self.data.len();
-        let mut what = "data".to_owned();
+        let mut edits = Vec::new();
         for _ in 0..random.size(1, 8) {
             let at = first + random.below(self.data.len());
             let any = random.byte();
             bytes[at] = *random.pick(&[0, 1, 0x7f, 0x80, 0xff, any]);
-            what += &format!(", byte {at} became {}", bytes[at]);
+            edits.push(format!("byte {at} became {}", bytes[at]));
         }
-        Mutant { what, touched: Touched::Payload, bytes }
+        Mutant { what: edits.join(", "), touched: Touched::Payload, bytes }
     }
 }

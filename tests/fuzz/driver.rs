@@ -60,13 +60,13 @@ pub(crate) fn fuzz<T>(
         tally.peak_bytes = tally.peak_bytes.max(peak);
         let most = allowed(bytes.len());
         assert!(peak <= most, "{kind}, {what}: reading {} bytes took {peak} > {most}", bytes.len());
+        let Ok(result) = result else { panic!("{kind}, {what}: the reader panicked") };
         match result {
-            Err(_) => panic!("{kind}, {what}: the reader panicked"),
-            Ok(Err(line)) => {
+            Err(line) => {
                 let one_line = !line.is_empty() && !line.chars().any(char::is_control);
                 assert!(one_line, "{kind}, {what}: not one line: {line:?}");
             }
-            Ok(Ok(value)) => {
+            Ok(value) => {
                 tally.accepted += 1;
                 let used = catch_unwind(AssertUnwindSafe(|| accepted(value, &bytes)));
                 assert!(used.is_ok(), "{kind}, {what}: what was accepted cannot be used");

@@ -42,14 +42,14 @@ fn work(network: &Network) -> u64 {
 }
 
 /// What is accepted runs, says the same when written and read again, and is a file for other readers.
-fn use_accepted(network: Network, bytes: &[u8]) {
+fn use_accepted(network: &Network, bytes: &[u8]) {
     let file = network.to_bytes();
-    assert_eq!(Network::from_bytes(&file).as_ref(), Ok(&network));
+    assert_eq!(Network::from_bytes(&file).as_ref(), Ok(network));
     assert_eq!(Network::from_bytes(&file).unwrap().to_bytes(), file);
     safetensors::SafeTensors::deserialize(bytes).expect("other readers accept what we accept");
-    if work(&network) < 10_000_000 {
+    if work(network) < 10_000_000 {
         let pixels = vec![200; network.input.tensor.shape.elements()];
-        let tensors = reference::run(&network, &pixels).unwrap();
+        let tensors = reference::run(network, &pixels).unwrap();
         for (id, tensor) in tensors.iter().enumerate() {
             let range = network.range(tridot_sim::network::TensorId(id));
             assert!(tensor.iter().all(|code| (range.low..=range.high).contains(code)));
@@ -74,7 +74,7 @@ fn random_networks_come_back_from_their_files() {
         let network = generator::network(seed);
         let bytes = network.to_bytes();
         assert_eq!(Network::from_bytes(&bytes).as_ref(), Ok(&network), "seed {seed}");
-        use_accepted(network, &bytes);
+        use_accepted(&network, &bytes);
     }
 }
 
@@ -83,7 +83,7 @@ fn a_file_cut_anywhere_is_refused() {
     let mut random = Random::new(0, 2);
     let file = SEEDS.map(|seed| generator::network(seed).to_bytes()).min_by_key(Vec::len).unwrap();
     let mutants = truncations(&mut random, &file, usize::MAX);
-    let tally = fuzz("network, cut", mutants, read, use_accepted);
+    let tally = fuzz("network, cut", mutants, read, |network, bytes| use_accepted(&network, bytes));
     assert_eq!((tally.structure, tally.accepted), (file.len(), 0));
 }
 
@@ -98,7 +98,7 @@ fn hostile_files_are_refused_or_usable() {
         let mutant = mutant(&mut random, &files[base], &parsed[base], &files[other]);
         Mutant { what: format!("file of seed {base}, {}", mutant.what), ..mutant }
     });
-    let tally = fuzz("network", mutants, read, use_accepted);
+    let tally = fuzz("network", mutants, read, |network, bytes| use_accepted(&network, bytes));
     // Enough must come through that the paths behind the reader are exercised too.
     assert!(n_mutants / 50 < tally.accepted, "only {} accepted", tally.accepted);
 }

@@ -4,7 +4,7 @@ use tridot_sim::network::{
     Dot, DotOutput, Geometry, Operator, Pads, Shape, Sign, TensorId, TensorType, Weights, Window,
 };
 
-use super::{Grower, MAX_PRODUCTS, activation, code_limits, fitting, typical};
+use super::{Grower, MAX_PRODUCTS, activation, code_limits, fitting, rounded, typical};
 use crate::random::Random;
 
 impl Grower {
@@ -84,7 +84,7 @@ impl Grower {
         let fan_in = geometry.fan_in(source.shape);
         let weights = self.weights(channels * fan_in);
         let (multipliers, spread) = self.dot_multipliers(&weights, channels, fan_in, &source);
-        let around = (spread * 0.5) as i64;
+        let around = rounded(spread * 0.5);
         let bias = (0..channels).map(|_| self.random.between(-around, around)).collect();
         let requantize = self.requantize(spread, &output);
         let output_form = DotOutput::Requantize(requantize);
@@ -108,7 +108,9 @@ impl Grower {
         let channels = if geometry.is_depthwise() {
             input.channels
         } else {
-            wanted.min(MAX_PRODUCTS / products).max(1)
+            let channels = wanted.min(MAX_PRODUCTS / products).max(1);
+            // Mostly odd: no vector or tile of a power of two divides it.
+            if self.random.percent(50) && 2 < channels { (channels - 1) | 1 } else { channels }
         };
         activation(&mut self.random, Shape { channels, ..pixels })
     }
@@ -163,7 +165,7 @@ impl Grower {
         };
         let code = f64::from(code_limits(source).1 + 1);
         let room = 2_f64.powi(46) / (largest * code * fan_in as f64);
-        let room = room.min(f64::from(i32::MAX)) as i32;
+        let room = i32::try_from(rounded(room)).unwrap_or(i32::MAX);
         let multipliers: Vec<i32> = (0..channels * per_channel)
             .map(|i| self.multiplier().clamp(-room, room) >> (i % per_channel).min(3))
             .collect();

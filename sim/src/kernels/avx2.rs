@@ -11,9 +11,9 @@ use std::arch::x86_64::{
     _mm256_storeu_si256,
 };
 
-use super::dense::{self, Dense};
+use super::dense::{self, Dense, Job, tiles};
 use super::depthwise::{self, Depthwise};
-use super::lanes::{Isa, Lanes, ScaleAt, Shift};
+use super::lanes::{Codes, Isa, Lanes, ScaleAt, Shift, Sums};
 use super::scale::{Scale, Sink};
 
 const LANES: usize = 8;
@@ -45,12 +45,46 @@ pub(super) fn depthwise(layer: &Depthwise, scale: &Scale, image: &[u8], sink: &m
 }
 
 impl Lanes for Avx2 {
-    const ISA: Isa = Isa { lanes: LANES, bytes: true, narrow: true };
-    const LARGE_TILES: bool = false;
-    type Sums = __m256i;
+    const ISA: Isa = Isa { lanes: LANES, bytes: true, narrow: true, planar: false };
+    const DEPTHWISE_PIXELS: usize = 2;
+    type Total = __m256i;
     type X = __m256i;
     type Pairs = __m256i;
     type W = __m256i;
+
+    #[inline(always)]
+    unsafe fn group(job: Job<'_>, sink: &mut Sink<'_>) {
+        // SAFETY: passed on.
+        unsafe {
+            if job.layer.words {
+                tiles! {
+                Avx2, true, job, sink;
+                1, 1 => 4;
+                1, 2 => 4;
+                1, 3 => 3;
+                1, 4 => 2;
+                2, 1 => 4;
+                2, 2 => 2;
+                3, 1 => 3;
+                4, 1 => 2;
+                5, 1 => 2;
+                }
+            } else {
+                tiles! {
+                Avx2, false, job, sink;
+                1, 1 => 4;
+                1, 2 => 4;
+                1, 3 => 3;
+                1, 4 => 2;
+                2, 1 => 4;
+                2, 2 => 2;
+                3, 1 => 3;
+                4, 1 => 2;
+                5, 1 => 2;
+                }
+            }
+        }
+    }
 
     #[inline(always)]
     unsafe fn zero() -> __m256i {
@@ -122,30 +156,41 @@ impl Lanes for Avx2 {
     /// stay are the same as of a logical one: even lanes shift them down, odd lanes up, to their places. What
     /// is left of a larger shift follows in 32 bits.
     #[inline(always)]
-    unsafe fn codes(sums: *const i32, scale: ScaleAt<'_>, shift: Shift, to: *mut u8) {
-        // SAFETY: the caller has AVX2 and gives as many sums as multipliers, 8 biases and 8 writable codes.
+    unsafe fn codes<const B: usize>(sums: Sums<'_>, scale: ScaleAt<'_>, shift: Shift, out: Codes) {
+        assert!(scale.multipliers.len() == B * LANES && scale.bias.len() == LANES);
+        assert!((sums.pixels - 1) * sums.pitch + B * LANES <= sums.sums.len());
+        // SAFETY: the caller has the instruction set and gives 8 writable codes a pixel; the other lengths are
+        // asserted above.
         unsafe {
             let bias: *const __m256i = scale.bias.as_ptr().cast();
-            let (mut even, mut odd) = (_mm256_loadu_si256(bias), _mm256_loadu_si256(bias.add(1)));
-            for plane in 0..scale.multipliers.len() / LANES {
-                let sum = _mm256_loadu_si256(sums.add(plane * LANES).cast());
-                let m = _mm256_loadu_si256(scale.multipliers.as_ptr().add(plane * LANES).cast());
-                even = _mm256_add_epi64(even, _mm256_mul_epi32(sum, m));
-                let (sum, m) = (_mm256_srli_epi64(sum, 32), _mm256_srli_epi64(m, 32));
-                odd = _mm256_add_epi64(odd, _mm256_mul_epi32(sum, m));
+            let bias = (_mm256_loadu_si256(bias), _mm256_loadu_si256(bias.add(1)));
+            let mut m = [(bias.0, bias.0); B];
+            for plane in 0..B {
+                let both = _mm256_loadu_si256(scale.multipliers.as_ptr().add(plane * LANES).cast());
+                m[plane] = (both, _mm256_srli_epi64(both, 32));
             }
             let by = shift.shift.min(32);
-            let even = _mm256_srl_epi64(even, count(by));
-            let odd = _mm256_sll_epi64(odd, count(32 - by));
-            let y = _mm256_blend_epi32(even, odd, 0b1010_1010);
-            let y = _mm256_sra_epi32(y, count(shift.shift - by));
-            let y = _mm256_max_epi32(y, _mm256_set1_epi32(shift.low));
-            let y = _mm256_min_epi32(y, _mm256_set1_epi32(shift.high));
-            // Byte 0 of every lane to the front of its half.
-            let bytes = _mm256_shuffle_epi8(y, _mm256_set1_epi64x(0x0c08_0400));
-            let low = _mm_cvtsi128_si32(_mm256_castsi256_si128(bytes));
-            let high = _mm_cvtsi128_si32(_mm256_extracti128_si256(bytes, 1));
-            to.cast::<[i32; 2]>().write_unaligned([low, high]);
+            let (down, up, rest) = (count(by), count(32 - by), count(shift.shift - by));
+            let (low, high) = (_mm256_set1_epi32(shift.low), _mm256_set1_epi32(shift.high));
+            for pixel in 0..sums.pixels {
+                let (mut even, mut odd) = bias;
+                for plane in 0..B {
+                    let sums = sums.sums.as_ptr().add(pixel * sums.pitch + plane * LANES);
+                    let sums = _mm256_loadu_si256(sums.cast());
+                    even = _mm256_add_epi64(even, _mm256_mul_epi32(sums, m[plane].0));
+                    let sums = _mm256_srli_epi64(sums, 32);
+                    odd = _mm256_add_epi64(odd, _mm256_mul_epi32(sums, m[plane].1));
+                }
+                let (even, odd) = (_mm256_srl_epi64(even, down), _mm256_sll_epi64(odd, up));
+                let y = _mm256_blend_epi32(even, odd, 0b1010_1010);
+                let y = _mm256_sra_epi32(y, rest);
+                let y = _mm256_min_epi32(_mm256_max_epi32(y, low), high);
+                // Byte 0 of every lane to the front of its half.
+                let bytes = _mm256_shuffle_epi8(y, _mm256_set1_epi64x(0x0c08_0400));
+                let low = _mm_cvtsi128_si32(_mm256_castsi256_si128(bytes));
+                let high = _mm_cvtsi128_si32(_mm256_extracti128_si256(bytes, 1));
+                out.to.add(pixel * out.pitch).cast::<[i32; 2]>().write_unaligned([low, high]);
+            }
         }
     }
 }

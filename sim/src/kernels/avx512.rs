@@ -10,9 +10,9 @@ use std::arch::x86_64::{
     _mm512_srli_epi64, _mm512_storeu_si512,
 };
 
-use super::dense::{self, Dense};
+use super::dense::{self, Dense, Job, tiles};
 use super::depthwise::{self, Depthwise};
-use super::lanes::{Isa, Lanes, ScaleAt, Shift};
+use super::lanes::{Codes, Isa, Lanes, ScaleAt, Shift, Sums};
 use super::scale::{Scale, Sink};
 
 const LANES: usize = 16;
@@ -53,12 +53,46 @@ pub(super) fn depthwise(layer: &Depthwise, scale: &Scale, image: &[u8], sink: &m
 }
 
 impl Lanes for Avx512Vnni {
-    const ISA: Isa = Isa { lanes: LANES, bytes: true, narrow: false };
-    const LARGE_TILES: bool = true;
-    type Sums = __m512i;
+    const ISA: Isa = Isa { lanes: LANES, bytes: true, narrow: false, planar: false };
+    const DEPTHWISE_PIXELS: usize = 2;
+    type Total = __m512i;
     type X = __m512i;
     type Pairs = __m512i;
     type W = __m512i;
+
+    #[inline(always)]
+    unsafe fn group(job: Job<'_>, sink: &mut Sink<'_>) {
+        // SAFETY: passed on.
+        unsafe {
+            if job.layer.words {
+                tiles! {
+                Avx512Vnni, true, job, sink;
+                1, 1 => 8;
+                1, 2 => 8;
+                1, 3 => 6;
+                1, 4 => 6;
+                2, 1 => 8;
+                2, 2 => 6;
+                3, 1 => 6;
+                4, 1 => 6;
+                5, 1 => 4;
+                }
+            } else {
+                tiles! {
+                Avx512Vnni, false, job, sink;
+                1, 1 => 8;
+                1, 2 => 8;
+                1, 3 => 6;
+                1, 4 => 6;
+                2, 1 => 8;
+                2, 2 => 6;
+                3, 1 => 6;
+                4, 1 => 6;
+                5, 1 => 4;
+                }
+            }
+        }
+    }
 
     #[inline(always)]
     unsafe fn zero() -> __m512i {
@@ -128,27 +162,37 @@ impl Lanes for Avx512Vnni {
 
     /// As in `avx2.rs`, twice as wide.
     #[inline(always)]
-    unsafe fn codes(sums: *const i32, scale: ScaleAt<'_>, shift: Shift, to: *mut u8) {
-        // SAFETY: the caller has AVX-512 and gives as many sums as multipliers, 16 biases and 16 writable codes.
+    unsafe fn codes<const B: usize>(sums: Sums<'_>, scale: ScaleAt<'_>, shift: Shift, out: Codes) {
+        assert!(scale.multipliers.len() == B * LANES && scale.bias.len() == LANES);
+        assert!((sums.pixels - 1) * sums.pitch + B * LANES <= sums.sums.len());
+        // SAFETY: the caller has the instruction set and gives 16 writable codes a pixel; the other lengths are
+        // asserted above.
         unsafe {
             let bias: *const __m512i = scale.bias.as_ptr().cast();
-            let mut even = _mm512_loadu_si512(bias);
-            let mut odd = _mm512_loadu_si512(bias.add(1));
-            for plane in 0..scale.multipliers.len() / LANES {
-                let sum = _mm512_loadu_si512(sums.add(plane * LANES).cast());
-                let m = _mm512_loadu_si512(scale.multipliers.as_ptr().add(plane * LANES).cast());
-                even = _mm512_add_epi64(even, _mm512_mul_epi32(sum, m));
-                let (sum, m) = (_mm512_srli_epi64(sum, 32), _mm512_srli_epi64(m, 32));
-                odd = _mm512_add_epi64(odd, _mm512_mul_epi32(sum, m));
+            let bias = (_mm512_loadu_si512(bias), _mm512_loadu_si512(bias.add(1)));
+            let mut m = [(bias.0, bias.0); B];
+            for plane in 0..B {
+                let both = _mm512_loadu_si512(scale.multipliers.as_ptr().add(plane * LANES).cast());
+                m[plane] = (both, _mm512_srli_epi64(both, 32));
             }
             let by = shift.shift.min(32);
-            let even = _mm512_srl_epi64(even, count(by));
-            let odd = _mm512_sll_epi64(odd, count(32 - by));
-            let y = _mm512_mask_blend_epi32(0b1010_1010_1010_1010, even, odd);
-            let y = _mm512_sra_epi32(y, count(shift.shift - by));
-            let y = _mm512_max_epi32(y, _mm512_set1_epi32(shift.low));
-            let y = _mm512_min_epi32(y, _mm512_set1_epi32(shift.high));
-            _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(y));
+            let (down, up, rest) = (count(by), count(32 - by), count(shift.shift - by));
+            let (low, high) = (_mm512_set1_epi32(shift.low), _mm512_set1_epi32(shift.high));
+            for pixel in 0..sums.pixels {
+                let (mut even, mut odd) = bias;
+                for plane in 0..B {
+                    let sums = sums.sums.as_ptr().add(pixel * sums.pitch + plane * LANES);
+                    let sums = _mm512_loadu_si512(sums.cast());
+                    even = _mm512_add_epi64(even, _mm512_mul_epi32(sums, m[plane].0));
+                    let sums = _mm512_srli_epi64(sums, 32);
+                    odd = _mm512_add_epi64(odd, _mm512_mul_epi32(sums, m[plane].1));
+                }
+                let (even, odd) = (_mm512_srl_epi64(even, down), _mm512_sll_epi64(odd, up));
+                let y = _mm512_mask_blend_epi32(0b1010_1010_1010_1010, even, odd);
+                let y = _mm512_sra_epi32(y, rest);
+                let y = _mm512_min_epi32(_mm512_max_epi32(y, low), high);
+                _mm_storeu_si128(out.to.add(pixel * out.pitch).cast(), _mm512_cvtepi32_epi8(y));
+            }
         }
     }
 }

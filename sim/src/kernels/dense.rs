@@ -5,7 +5,7 @@
 //! planes, walks over all pixels before the next one, so its weights stay in the nearest cache.
 #![expect(unsafe_code, reason = "vector primitives on raw pointers")]
 
-use super::lanes::{Lanes, Line, MAX_LANES, MAX_TILE_VECTORS, Tile};
+use super::lanes::{Lanes, Line, MAX_LANES, MAX_TILE_VECTORS, Sums, Tile};
 use super::scale::{Scale, Sink};
 
 /// How output pixels lie over the image, in bytes.
@@ -104,60 +104,37 @@ pub(super) unsafe fn run<L: Lanes>(
         let count = layer.group.min(scale.channel_vectors() - first);
         let job = Job { layer, scale, image, first, count };
         // SAFETY: lengths as asserted above; the groups before this one end where it begins.
-        unsafe {
-            if L::ISA.bytes && !layer.words {
-                job.dispatch::<L, false>(sink);
-            } else {
-                job.dispatch::<L, true>(sink);
-            }
-        }
+        unsafe { L::group(job, sink) };
         first += count;
     }
 }
 
 /// One group of channel vectors.
 #[derive(Debug, Clone, Copy)]
-struct Job<'a> {
-    layer: &'a Dense,
-    scale: &'a Scale,
+pub(super) struct Job<'a> {
+    pub(super) layer: &'a Dense,
+    pub(super) scale: &'a Scale,
     image: &'a [u8],
     first: usize,
-    count: usize,
+    pub(super) count: usize,
 }
 
 impl Job<'_> {
     /// # Safety
     ///
-    /// As [`run`], which has asserted the lengths of image and weights.
+    /// As [`run`], which has asserted the lengths of image and weights; the group has B planes and V vectors.
     #[inline(always)]
-    unsafe fn dispatch<L: Lanes, const WORDS: bool>(self, sink: &mut Sink<'_>) {
-        // SAFETY: passed on.
-        unsafe {
-            match (self.count * self.scale.planes, L::LARGE_TILES) {
-                (1, false) => self.walk::<L, WORDS, 1, 4>(sink),
-                (2, false) => self.walk::<L, WORDS, 2, 4>(sink),
-                (3, false) => self.walk::<L, WORDS, 3, 3>(sink),
-                (4, false) => self.walk::<L, WORDS, 4, 3>(sink),
-                (5, false) => self.walk::<L, WORDS, 5, 2>(sink),
-                (1, true) => self.walk::<L, WORDS, 1, 8>(sink),
-                (2, true) => self.walk::<L, WORDS, 2, 8>(sink),
-                (3, true) => self.walk::<L, WORDS, 3, 6>(sink),
-                (4, true) => self.walk::<L, WORDS, 4, 6>(sink),
-                (5, true) => self.walk::<L, WORDS, 5, 4>(sink),
-                _ => unreachable!("a group has one to five vectors"),
-            }
-        }
-    }
-
-    /// # Safety
-    ///
-    /// As [`Job::dispatch`]; V is the group's number of vectors.
-    #[inline(always)]
-    unsafe fn walk<L: Lanes, const WORDS: bool, const V: usize, const P: usize>(
+    pub(super) unsafe fn walk<
+        L: Lanes,
+        const WORDS: bool,
+        const B: usize,
+        const V: usize,
+        const P: usize,
+    >(
         self,
         sink: &mut Sink<'_>,
     ) {
-        const { assert!(P * V <= MAX_TILE_VECTORS && L::LANES <= MAX_LANES) };
+        const { assert!(P * V <= MAX_TILE_VECTORS && V % B == 0 && L::LANES <= MAX_LANES) };
         let mut tile = Tile([0; MAX_TILE_VECTORS * MAX_LANES]);
         let mut offsets = self.layer.walk.start();
         let mut pixel = 0;
@@ -165,7 +142,7 @@ impl Job<'_> {
             // SAFETY: passed on; the walk gives offsets of windows only.
             unsafe {
                 self.tile::<L, WORDS, V, P>(&mut offsets, &mut tile);
-                self.finish::<L>(&tile, pixel, P, sink);
+                self.finish::<L, B, V>(&tile, pixel, P, sink);
             }
             pixel += P;
         }
@@ -173,7 +150,7 @@ impl Job<'_> {
             // SAFETY: as above.
             unsafe {
                 self.tile::<L, WORDS, V, 1>(&mut offsets, &mut tile);
-                self.finish::<L>(&tile, pixel, 1, sink);
+                self.finish::<L, B, V>(&tile, pixel, 1, sink);
             }
             pixel += 1;
         }
@@ -207,22 +184,17 @@ impl Job<'_> {
                 let mut done = 0;
                 while done < layer.steps {
                     let steps = if narrow { room.min(layer.steps - done) } else { layer.steps };
-                    for step in 0..steps {
-                        let mut x =
-                            [L::x(windows[0].add(row * layer.row_stride + 4 * (done + step))); P];
-                        for p in 1..P {
-                            x[p] = L::x(windows[p].add(row * layer.row_stride + 4 * (done + step)));
-                        }
-                        for v in 0..V {
-                            let w = L::w(w.add((step * V + v) * L::LANES * 4));
-                            for p in 0..P {
-                                sums[p][v] = if WORDS {
-                                    L::word_step(sums[p][v], x[p], w)
-                                } else {
-                                    L::byte_step(sums[p][v], x[p], w)
-                                };
-                            }
-                        }
+                    let mut x = windows;
+                    for x in &mut x {
+                        *x = x.add(row * layer.row_stride + 4 * done);
+                    }
+                    // Two steps a turn: the loop's own instructions would take slots from the sums.
+                    for pair in 0..steps / 2 {
+                        step::<L, WORDS, V, P>(&mut sums, &x, w, 2 * pair);
+                        step::<L, WORDS, V, P>(&mut sums, &x, w, 2 * pair + 1);
+                    }
+                    if steps % 2 == 1 {
+                        step::<L, WORDS, V, P>(&mut sums, &x, w, steps - 1);
                     }
                     w = w.add(steps * V * L::LANES * 4);
                     done += steps;
@@ -245,20 +217,47 @@ impl Job<'_> {
     ///
     /// As [`run`].
     #[inline(always)]
-    unsafe fn finish<L: Lanes>(
+    unsafe fn finish<L: Lanes, const B: usize, const V: usize>(
         self,
         tile: &Tile,
         pixel: usize,
         pixels: usize,
         sink: &mut Sink<'_>,
     ) {
-        let per_vector = self.scale.planes * L::LANES;
-        let mut sums = tile.0.chunks_exact(per_vector);
-        for pixel in pixel..pixel + pixels {
-            for vector in self.first..self.first + self.count {
-                let sums = sums.next().expect("a tile holds all its vectors");
-                // SAFETY: passed on.
-                unsafe { self.scale.finish::<L>(sums, vector, pixel, sink) };
+        for vector in 0..V / B {
+            let sums = Sums { sums: &tile.0[vector * B * L::LANES..], pitch: V * L::LANES, pixels };
+            // SAFETY: passed on.
+            unsafe { self.scale.finish::<L, B>(sums, self.first + vector, pixel, sink) };
+        }
+    }
+}
+
+/// One step of all pixels and vectors of a tile.
+///
+/// # Safety
+///
+/// The instruction set of `L`; the windows and the weights reach beyond this step.
+#[inline(always)]
+unsafe fn step<L: Lanes, const WORDS: bool, const V: usize, const P: usize>(
+    sums: &mut [[L::Total; V]; P],
+    windows: &[*const u8; P],
+    weights: *const u8,
+    step: usize,
+) {
+    // SAFETY: passed on.
+    unsafe {
+        let mut x = [L::x(windows[0].add(4 * step)); P];
+        for p in 1..P {
+            x[p] = L::x(windows[p].add(4 * step));
+        }
+        for v in 0..V {
+            let w = L::w(weights.add((step * V + v) * L::LANES * 4));
+            for p in 0..P {
+                sums[p][v] = if WORDS {
+                    L::word_step(sums[p][v], x[p], w)
+                } else {
+                    L::byte_step(sums[p][v], x[p], w)
+                };
             }
         }
     }
@@ -271,7 +270,7 @@ impl Job<'_> {
 /// As [`run`].
 #[inline(always)]
 unsafe fn flush<L: Lanes, const WORDS: bool, const V: usize, const P: usize>(
-    sums: &[[L::Sums; V]; P],
+    sums: &[[L::Total; V]; P],
     tile: &mut Tile,
     empty: bool,
 ) {
@@ -291,3 +290,17 @@ unsafe fn flush<L: Lanes, const WORDS: bool, const V: usize, const P: usize>(
         }
     }
 }
+
+/// Chooses the register tile of a group: planes, channel vectors => pixels.
+macro_rules! tiles {
+    ($lanes:ty, $words:literal, $job:ident, $sink:ident;
+     $($planes:literal, $count:literal => $pixels:literal;)*) => {
+        match ($job.scale.planes, $job.count) {
+            $(($planes, $count) => {
+                $job.walk::<$lanes, $words, $planes, { $planes * $count }, $pixels>($sink);
+            })*
+            _ => unreachable!("a group has one to five vectors"),
+        }
+    };
+}
+pub(super) use tiles;

@@ -1,8 +1,8 @@
 //! Dot products of one input channel each: vectors over channels, two taps a step.
 #![expect(unsafe_code, reason = "vector primitives on raw pointers")]
 
-use super::dense::Walk;
-use super::lanes::{Lanes, Line, MAX_LANES};
+use super::dense::{Offsets, Walk};
+use super::lanes::{Lanes, Line, MAX_LANES, Sums};
 use super::scale::{Scale, Sink};
 
 /// A packed depthwise layer.
@@ -61,27 +61,73 @@ unsafe fn walk<L: Lanes, const B: usize>(
     assert!(reach <= image.len(), "the last window lies inside the image");
     let vector_bytes = layer.taps.len() * B * L::LANES * 4;
     assert!(vectors * vector_bytes <= layer.weights.len() * Line::BYTES, "all weights are packed");
-    let mut tile = [0; MAX_PLANES * MAX_LANES];
     for vector in 0..vectors {
+        let job = Job { layer, scale, image, vector, weights: vector * vector_bytes };
         let mut offsets = layer.walk.start();
-        for pixel in 0..layer.walk.pixels() {
-            // SAFETY: image and weights have the lengths asserted above; `tile` holds B vectors.
-            unsafe {
-                let window = image.as_ptr().add(offsets.take() + vector * L::LANES);
-                let mut w = layer.weights.as_ptr().cast::<u8>().add(vector * vector_bytes);
-                let mut sums = [L::zero(); B];
-                for &[tap, next] in &layer.taps {
+        let mut pixel = 0;
+        // SAFETY: image and weights have the lengths asserted above.
+        unsafe {
+            while L::DEPTHWISE_PIXELS == PIXELS && pixel + PIXELS <= layer.walk.pixels() {
+                job.tile::<L, B, PIXELS>(&mut offsets, pixel, sink);
+                pixel += PIXELS;
+            }
+            while pixel < layer.walk.pixels() {
+                job.tile::<L, B, 1>(&mut offsets, pixel, sink);
+                pixel += 1;
+            }
+        }
+    }
+}
+
+/// Pixels whose sums are in registers at once.
+const PIXELS: usize = 2;
+
+/// One vector of channels.
+#[derive(Debug, Clone, Copy)]
+struct Job<'a> {
+    layer: &'a Depthwise,
+    scale: &'a Scale,
+    image: &'a [u8],
+    vector: usize,
+    /// Where its weights begin, in bytes.
+    weights: usize,
+}
+
+impl Job<'_> {
+    /// # Safety
+    ///
+    /// As [`run`]; [`walk`] has asserted the lengths of image and weights, and at least P windows are left.
+    #[inline(always)]
+    unsafe fn tile<L: Lanes, const B: usize, const P: usize>(
+        self,
+        offsets: &mut Offsets,
+        pixel: usize,
+        sink: &mut Sink<'_>,
+    ) {
+        const { assert!(P * B <= PIXELS * MAX_PLANES && L::LANES <= MAX_LANES) };
+        let mut tile = [0; PIXELS * MAX_PLANES * MAX_LANES];
+        // SAFETY: the windows of all pixels lie in the image, `tile` holds P·B vectors.
+        unsafe {
+            let mut windows = [self.image.as_ptr(); P];
+            for window in &mut windows {
+                *window = window.add(offsets.take() + self.vector * L::LANES);
+            }
+            let mut w = self.layer.weights.as_ptr().cast::<u8>().add(self.weights);
+            let mut sums = [[L::zero(); B]; P];
+            for &[tap, next] in &self.layer.taps {
+                for (window, sums) in windows.iter().zip(&mut sums) {
                     let x = L::pairs(window.add(tap), window.add(next));
-                    for sums in &mut sums {
-                        *sums = L::pair_step(*sums, x, L::w(w));
-                        w = w.add(L::LANES * 4);
+                    for (plane, sums) in sums.iter_mut().enumerate() {
+                        *sums = L::pair_step(*sums, x, L::w(w.add(plane * L::LANES * 4)));
                     }
                 }
-                for (plane, sums) in sums.into_iter().enumerate() {
-                    L::put(sums, tile.as_mut_ptr().add(plane * L::LANES));
-                }
-                scale.finish::<L>(&tile[..B * L::LANES], vector, pixel, sink);
+                w = w.add(B * L::LANES * 4);
             }
+            for (i, &sums) in sums.as_flattened().iter().enumerate() {
+                L::put(sums, tile.as_mut_ptr().add(i * L::LANES));
+            }
+            let sums = Sums { sums: &tile, pitch: B * L::LANES, pixels: P };
+            self.scale.finish::<L, B>(sums, self.vector, pixel, sink);
         }
     }
 }

@@ -1,6 +1,9 @@
 //! The vector primitives that an instruction set gives the drivers, and what the drivers share.
 #![expect(unsafe_code, reason = "the primitives are unsafe to call")]
 
+use super::dense::Job;
+use super::scale::Sink;
+
 /// A cache line of packed weights: vectors never straddle two.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
@@ -16,6 +19,8 @@ pub(super) const SLACK: usize = 64;
 
 /// Pixels × vectors of the largest register tile of any instruction set.
 pub(super) const MAX_TILE_VECTORS: usize = 24;
+/// Pixels of a register tile, at most.
+pub(super) const MAX_TILE_PIXELS: usize = 8;
 /// Output channels of a vector, at most.
 pub(super) const MAX_LANES: usize = 16;
 
@@ -33,6 +38,8 @@ pub(super) struct Isa {
     pub(super) bytes: bool,
     /// Whether the sums of byte steps are 16 bits wide, two a lane.
     pub(super) narrow: bool,
+    /// Whether the two weights of a word step lie LANES apart, not side by side.
+    pub(super) planar: bool,
 }
 
 /// The arithmetic shift and the clamp at the end of a layer, in biased codes (0 … 255).
@@ -54,6 +61,21 @@ pub(super) struct ScaleAt<'a> {
     pub(super) bias: &'a [i64],
 }
 
+/// The 32-bit sums of one vector of channels of some pixels, `pitch` sums apart.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sums<'a> {
+    pub(super) sums: &'a [i32],
+    pub(super) pitch: usize,
+    pub(super) pixels: usize,
+}
+
+/// Where their codes go, `pitch` bytes apart.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Codes {
+    pub(super) to: *mut u8,
+    pub(super) pitch: usize,
+}
+
 /// Vectors of `LANES` 32-bit lanes, a lane an output channel.
 ///
 /// A step multiplies the 4 bytes of one pixel's `X` with the 4 bytes of every lane of `W`: four u8 codes
@@ -66,10 +88,10 @@ pub(super) struct ScaleAt<'a> {
 pub(super) trait Lanes {
     const ISA: Isa;
     const LANES: usize = Self::ISA.lanes;
-    /// Whether the register file holds tiles of up to 24 vectors, not 12.
-    const LARGE_TILES: bool;
+    /// Pixels of a depthwise tile: 1 or 2.
+    const DEPTHWISE_PIXELS: usize;
     /// Sums of one vector of channels.
-    type Sums: Copy;
+    type Total: Copy;
     /// One pixel's 4 bytes.
     type X: Copy;
     /// Two taps of each lane's own channel, as i16.
@@ -77,22 +99,25 @@ pub(super) trait Lanes {
     /// 4 bytes a lane.
     type W: Copy;
 
-    unsafe fn zero() -> Self::Sums;
+    /// Computes a group of a dense layer with [`Job::walk`], in the tiles that suit the registers.
+    unsafe fn group(job: Job<'_>, sink: &mut Sink<'_>);
+    unsafe fn zero() -> Self::Total;
     /// Reads 4 bytes.
     unsafe fn x(from: *const u8) -> Self::X;
     /// Reads 4·LANES bytes.
     unsafe fn w(from: *const u8) -> Self::W;
     /// Reads LANES bytes of each tap.
     unsafe fn pairs(tap: *const u8, next: *const u8) -> Self::Pairs;
-    unsafe fn byte_step(sums: Self::Sums, x: Self::X, w: Self::W) -> Self::Sums;
-    unsafe fn word_step(sums: Self::Sums, x: Self::X, w: Self::W) -> Self::Sums;
-    unsafe fn pair_step(sums: Self::Sums, x: Self::Pairs, w: Self::W) -> Self::Sums;
+    unsafe fn byte_step(sums: Self::Total, x: Self::X, w: Self::W) -> Self::Total;
+    unsafe fn word_step(sums: Self::Total, x: Self::X, w: Self::W) -> Self::Total;
+    unsafe fn pair_step(sums: Self::Total, x: Self::Pairs, w: Self::W) -> Self::Total;
     /// 16-bit sums, two a lane, as 32-bit sums; nothing where sums are 32 bits wide.
-    unsafe fn widen(sums: Self::Sums) -> Self::Sums;
+    unsafe fn widen(sums: Self::Total) -> Self::Total;
     /// Writes LANES 32-bit sums.
-    unsafe fn put(sums: Self::Sums, to: *mut i32);
+    unsafe fn put(sums: Self::Total, to: *mut i32);
     /// Adds LANES 32-bit sums to memory.
-    unsafe fn add(sums: Self::Sums, to: *mut i32);
-    /// Scales the sums `[plane][lane]` of one vector of channels to LANES codes. Only for a shift that `fits`.
-    unsafe fn codes(sums: *const i32, scale: ScaleAt<'_>, shift: Shift, to: *mut u8);
+    unsafe fn add(sums: Self::Total, to: *mut i32);
+    /// Scales the sums `[plane][lane]` of one vector of channels of some pixels to LANES codes a pixel.
+    /// Only for a shift that `fits`; there are B planes of sums and multipliers, and LANES biases.
+    unsafe fn codes<const B: usize>(sums: Sums<'_>, scale: ScaleAt<'_>, shift: Shift, out: Codes);
 }

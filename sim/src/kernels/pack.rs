@@ -186,7 +186,7 @@ impl DotSite<'_> {
         let taps = taps.chunks(2).map(|pair| [pair[0], *pair.last().expect("not empty")]).collect();
         let layer = Depthwise { walk: self.walk(window, &image), taps, weights: Vec::new() };
         let scale = self.scale(terms, window.taps(), isa);
-        let weights = depthwise_weights(&layer, terms, &scale, window.taps());
+        let weights = depthwise_weights(&layer, terms, &scale, window.taps(), isa);
         DotPlan { image, work: Work::Depthwise(Depthwise { weights, ..layer }, scale) }
     }
 
@@ -276,13 +276,20 @@ impl Writer {
         Self { lines: vec![Line::ZERO; bytes.div_ceil(Line::BYTES)], at: 0 }
     }
 
-    fn put(&mut self, weight: i16, words: bool) {
-        if words {
-            let [first, second] = weight.to_ne_bytes();
-            self.byte(first);
-            self.byte(second);
-        } else {
-            self.byte(weight as u8);
+    /// One step of one vector: 2 words or 4 bytes a lane.
+    fn vector(&mut self, isa: Isa, words: bool, weight: impl Fn(usize, usize) -> i16) {
+        if !words {
+            for i in 0..4 * isa.lanes {
+                self.byte(weight(i / 4, i % 4) as u8);
+            }
+            return;
+        }
+        for i in 0..2 * isa.lanes {
+            let (lane, element) =
+                if isa.planar { (i % isa.lanes, i / isa.lanes) } else { (i / 2, i % 2) };
+            for byte in weight(lane, element).to_ne_bytes() {
+                self.byte(byte);
+            }
         }
     }
 
@@ -304,13 +311,12 @@ fn dense_weights(
     let elements = if layer.words { 2 } else { 4 };
     let mut writer = Writer::new(layer.rows * layer.steps * vectors * planes * isa.lanes * 4);
     let mut put = |row: usize, step: usize, vector: usize, plane: usize| {
-        for channel in vector * isa.lanes..(vector + 1) * isa.lanes {
-            for k in step * elements..(step + 1) * elements {
-                let inside = channel < channels && k < run;
-                let weight_idx = (channel * layer.rows + row) * run + k;
-                writer.put(if inside { terms.weight(plane, weight_idx) } else { 0 }, layer.words);
-            }
-        }
+        writer.vector(isa, layer.words, |lane, element| {
+            let channel = vector * isa.lanes + lane;
+            let k = step * elements + element;
+            let weight_idx = (channel * layer.rows + row) * run + k;
+            if channel < channels && k < run { terms.weight(plane, weight_idx) } else { 0 }
+        });
     };
     for first in (0..vectors).step_by(layer.group) {
         for row in 0..layer.rows {
@@ -324,20 +330,23 @@ fn dense_weights(
     writer.lines
 }
 
-fn depthwise_weights(layer: &Depthwise, terms: Terms<'_>, scale: &Scale, taps: usize) -> Vec<Line> {
+fn depthwise_weights(
+    layer: &Depthwise,
+    terms: Terms<'_>,
+    scale: &Scale,
+    taps: usize,
+    isa: Isa,
+) -> Vec<Line> {
     let vectors = scale.channel_vectors();
     let mut writer = Writer::new(vectors * layer.taps.len() * scale.planes * scale.lanes * 4);
     for vector in 0..vectors {
         for pair in 0..layer.taps.len() {
             for plane in 0..scale.planes {
-                for channel in vector * scale.lanes..(vector + 1) * scale.lanes {
-                    for tap in [2 * pair, 2 * pair + 1] {
-                        let inside = channel < scale.channels && tap < taps;
-                        let weight =
-                            if inside { terms.weight(plane, channel * taps + tap) } else { 0 };
-                        writer.put(weight, true);
-                    }
-                }
+                writer.vector(isa, true, |lane, element| {
+                    let (channel, tap) = (vector * isa.lanes + lane, 2 * pair + element);
+                    let inside = channel < scale.channels && tap < taps;
+                    if inside { terms.weight(plane, channel * taps + tap) } else { 0 }
+                });
             }
         }
     }

@@ -1,9 +1,9 @@
 //! Plain Rust, written so that a compiler finds the vector instructions that every machine has.
 #![expect(unsafe_code, reason = "vector primitives on raw pointers")]
 
-use super::dense::{self, Dense};
+use super::dense::{self, Dense, Job, tiles};
 use super::depthwise::{self, Depthwise};
-use super::lanes::{Isa, Lanes, ScaleAt, Shift};
+use super::lanes::{Codes, Isa, Lanes, ScaleAt, Shift, Sums};
 use super::scale::{Scale, Sink};
 
 const LANES: usize = 8;
@@ -23,15 +23,34 @@ pub(super) fn depthwise(layer: &Depthwise, scale: &Scale, image: &[u8], sink: &m
 }
 
 impl Lanes for Portable {
-    const ISA: Isa = Isa { lanes: LANES, bytes: false, narrow: false };
-    const LARGE_TILES: bool = false;
-    type Sums = [i32; LANES];
+    const ISA: Isa = Isa { lanes: LANES, bytes: false, narrow: false, planar: true };
+    const DEPTHWISE_PIXELS: usize = 1;
+    type Total = [i32; LANES];
     type X = [i16; 2];
     type Pairs = [i16; 2 * LANES];
     type W = [i16; 2 * LANES];
 
     #[inline(always)]
-    unsafe fn zero() -> Self::Sums {
+    unsafe fn group(job: Job<'_>, sink: &mut Sink<'_>) {
+        // SAFETY: passed on.
+        unsafe {
+            tiles! {
+                Portable, true, job, sink;
+                1, 1 => 1;
+                1, 2 => 1;
+                1, 3 => 1;
+                1, 4 => 1;
+                2, 1 => 1;
+                2, 2 => 1;
+                3, 1 => 1;
+                4, 1 => 1;
+                5, 1 => 1;
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn zero() -> Self::Total {
         [0; LANES]
     }
 
@@ -56,40 +75,37 @@ impl Lanes for Portable {
                 next.cast::<[u8; LANES]>().read_unaligned(),
             )
         };
-        std::array::from_fn(|i| i16::from(if i % 2 == 0 { tap[i / 2] } else { next[i / 2] }))
+        std::array::from_fn(|i| i16::from(if i < LANES { tap[i] } else { next[i - LANES] }))
     }
 
     #[inline(always)]
-    unsafe fn byte_step(_: Self::Sums, _: Self::X, _: Self::W) -> Self::Sums {
+    unsafe fn byte_step(_: Self::Total, _: Self::X, _: Self::W) -> Self::Total {
         unreachable!("packed as words")
     }
 
     #[inline(always)]
-    unsafe fn word_step(sums: Self::Sums, x: Self::X, w: Self::W) -> Self::Sums {
-        std::array::from_fn(|lane| multiply_add(sums[lane], x, [w[2 * lane], w[2 * lane + 1]]))
+    unsafe fn word_step(sums: Self::Total, x: Self::X, w: Self::W) -> Self::Total {
+        multiply_add(sums, std::array::from_fn(|i| x[i / LANES]), w)
     }
 
     #[inline(always)]
-    unsafe fn pair_step(sums: Self::Sums, x: Self::Pairs, w: Self::W) -> Self::Sums {
-        std::array::from_fn(|lane| {
-            let pair = |v: [i16; 2 * LANES]| [v[2 * lane], v[2 * lane + 1]];
-            multiply_add(sums[lane], pair(x), pair(w))
-        })
+    unsafe fn pair_step(sums: Self::Total, x: Self::Pairs, w: Self::W) -> Self::Total {
+        multiply_add(sums, x, w)
     }
 
     #[inline(always)]
-    unsafe fn widen(sums: Self::Sums) -> Self::Sums {
+    unsafe fn widen(sums: Self::Total) -> Self::Total {
         sums
     }
 
     #[inline(always)]
-    unsafe fn put(sums: Self::Sums, to: *mut i32) {
+    unsafe fn put(sums: Self::Total, to: *mut i32) {
         // SAFETY: the caller gives LANES writable sums.
         unsafe { to.cast::<[i32; LANES]>().write(sums) }
     }
 
     #[inline(always)]
-    unsafe fn add(sums: Self::Sums, to: *mut i32) {
+    unsafe fn add(sums: Self::Total, to: *mut i32) {
         // SAFETY: the caller gives LANES readable and writable sums.
         unsafe {
             let to = to.cast::<[i32; LANES]>();
@@ -99,22 +115,27 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    unsafe fn codes(sums: *const i32, scale: ScaleAt<'_>, shift: Shift, to: *mut u8) {
-        // SAFETY: the caller gives as many sums as there are multipliers, and LANES writable codes.
-        let (sums, to) = unsafe {
-            (
-                std::slice::from_raw_parts(sums, scale.multipliers.len()),
-                std::slice::from_raw_parts_mut(to, LANES),
-            )
-        };
-        for (lane, to) in to.iter_mut().enumerate() {
-            *to = shift.code(scale.y(sums, lane, LANES));
+    unsafe fn codes<const B: usize>(sums: Sums<'_>, scale: ScaleAt<'_>, shift: Shift, out: Codes) {
+        for pixel in 0..sums.pixels {
+            let sums = &sums.sums[pixel * sums.pitch..][..B * LANES];
+            // SAFETY: the caller gives LANES writable codes a pixel.
+            let to =
+                unsafe { std::slice::from_raw_parts_mut(out.to.add(pixel * out.pitch), LANES) };
+            for (lane, to) in to.iter_mut().enumerate() {
+                *to = shift.code(scale.y(sums, lane, LANES));
+            }
         }
     }
 }
 
+/// Two products a lane, LANES apart: the form in which compilers find `pmaddwd`.
 #[inline(always)]
-fn multiply_add(sum: i32, x: [i16; 2], w: [i16; 2]) -> i32 {
-    let product = |i: usize| i32::from(x[i]) * i32::from(w[i]);
-    sum.wrapping_add(product(0).wrapping_add(product(1)))
+fn multiply_add(sums: [i32; LANES], x: [i16; 2 * LANES], w: [i16; 2 * LANES]) -> [i32; LANES] {
+    let mut out = sums;
+    for lane in 0..LANES {
+        let first = i32::from(x[lane]) * i32::from(w[lane]);
+        let second = i32::from(x[LANES + lane]) * i32::from(w[LANES + lane]);
+        out[lane] = out[lane].wrapping_add(first.wrapping_add(second));
+    }
+    out
 }

@@ -1,6 +1,6 @@
 //! From sums to codes: multipliers and biases as the kernels hold them, and the plain i64 way.
 
-use super::lanes::{Lanes, MAX_LANES, ScaleAt, Shift};
+use super::lanes::{Codes, Lanes, MAX_LANES, MAX_TILE_PIXELS, ScaleAt, Shift, Sums};
 
 /// Multipliers and biases of a dot-product layer, in vectors of channels.
 #[derive(Debug)]
@@ -38,48 +38,64 @@ impl Scale {
         }
     }
 
-    /// Finishes one vector of channels of one pixel.
+    /// Finishes one vector of channels of `sums.pixels` pixels from `pixel` on.
     ///
     /// # Safety
     ///
     /// The machine has the instruction set of `L`, and `L::LANES` is `self.lanes`.
     #[inline(always)]
     #[expect(unsafe_code, reason = "vector primitives")]
-    pub(super) unsafe fn finish<L: Lanes>(
+    pub(super) unsafe fn finish<L: Lanes, const B: usize>(
         &self,
-        sums: &[i32],
+        sums: Sums<'_>,
         channel_vector: usize,
         pixel: usize,
         sink: &mut Sink<'_>,
     ) {
         let scale = self.at(channel_vector);
-        assert!(sums.len() == self.planes * L::LANES && scale.bias.len() == L::LANES);
         let first = channel_vector * L::LANES;
         let count = L::LANES.min(self.channels - first);
-        let start = pixel * self.channels + first;
         match (sink, self.shift) {
-            (Sink::Codes(out), Some(shift)) => {
-                let out = &mut out[start..start + count];
-                if !shift.fits {
-                    for (lane, out) in out.iter_mut().enumerate() {
-                        *out = shift.code(scale.y(sums, lane, L::LANES));
+            (Sink::Codes(out), Some(shift)) if shift.fits => {
+                let start = pixel * self.channels + first;
+                let out = &mut out[start..start + (sums.pixels - 1) * self.channels + count];
+                if count == L::LANES {
+                    let out = Codes { to: out.as_mut_ptr(), pitch: self.channels };
+                    // SAFETY: `out` reaches from the first pixel's codes to the end of the last one's.
+                    unsafe { L::codes::<B>(sums, scale, shift, out) };
+                    return;
+                }
+                let mut codes = [0; MAX_TILE_PIXELS * MAX_LANES];
+                assert!(sums.pixels <= MAX_TILE_PIXELS && L::LANES <= MAX_LANES);
+                let to = Codes { to: codes.as_mut_ptr(), pitch: L::LANES };
+                // SAFETY: `codes` has LANES bytes for every pixel of a tile.
+                unsafe { L::codes::<B>(sums, scale, shift, to) };
+                for (out, codes) in out.chunks_mut(self.channels).zip(codes.chunks_exact(L::LANES))
+                {
+                    out[..count].copy_from_slice(&codes[..count]);
+                }
+            }
+            (sink, _) => {
+                for p in 0..sums.pixels {
+                    let sums = &sums.sums[p * sums.pitch..][..B * L::LANES];
+                    let start = (pixel + p) * self.channels + first;
+                    for lane in 0..count {
+                        sink.put(start + lane, scale.y(sums, lane, L::LANES), self.shift);
                     }
-                } else if count == L::LANES {
-                    // SAFETY: `out` has LANES bytes, `sums` and `scale` the lengths asserted above.
-                    unsafe { L::codes(sums.as_ptr(), scale, shift, out.as_mut_ptr()) };
-                } else {
-                    let mut codes = [0; MAX_LANES];
-                    // SAFETY: `codes` has at least LANES bytes, the others the lengths asserted above.
-                    unsafe { L::codes(sums.as_ptr(), scale, shift, codes.as_mut_ptr()) };
-                    out.copy_from_slice(&codes[..count]);
                 }
             }
-            (Sink::Raw(out), None) => {
-                for (lane, out) in out[start..start + count].iter_mut().enumerate() {
-                    *out = scale.y(sums, lane, L::LANES);
-                }
-            }
-            (Sink::Codes(_), None) | (Sink::Raw(_), Some(_)) => {
+        }
+    }
+}
+
+impl Sink<'_> {
+    /// Writes y at this place, or its code.
+    #[inline(always)]
+    pub(super) fn put(&mut self, at: usize, y: i64, shift: Option<Shift>) {
+        match (self, shift) {
+            (Self::Codes(out), Some(shift)) => out[at] = shift.code(y),
+            (Self::Raw(out), None) => out[at] = y,
+            (Self::Codes(_), None) | (Self::Raw(_), Some(_)) => {
                 unreachable!("the plan gives raw layers a raw sink, and others codes")
             }
         }

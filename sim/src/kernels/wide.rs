@@ -35,14 +35,7 @@ pub(super) fn run(layer: &Wide, image: &[u8], sink: &mut Sink<'_>) {
             let sum = layer.sum(window, channel, weights);
             let y = layer.bias[channel]
                 .wrapping_add(sum.wrapping_mul(layer.multipliers[channel].into()));
-            let out = pixel * layer.channels + channel;
-            match (&mut *sink, layer.shift) {
-                (Sink::Codes(to), Some(shift)) => to[out] = shift.code(y),
-                (Sink::Raw(to), None) => to[out] = y,
-                (Sink::Codes(_), None) | (Sink::Raw(_), Some(_)) => {
-                    unreachable!("the plan gives raw layers a raw sink, and others codes")
-                }
-            }
+            sink.put(pixel * layer.channels + channel, y, layer.shift);
         }
     }
 }

@@ -1,14 +1,6 @@
 //! The file form of a network: one `safetensors` file, with the graph as JSON in its metadata.
 //!
-//! | tensor | element, shape |
-//! |---|---|
-//! | `input.tables` | u8 (unsigned input) or i8 (signed), channels × 256 |
-//! | `<layer>.codes` | u8, output channels × K: weights of a `dbq` layer |
-//! | `<layer>.weights` | i8 (at most 8 bits) or i16, output channels × K: weights of a `fixed` layer |
-//! | `<layer>.multipliers` | i32, output channels × branches (`fixed`: × 1) |
-//! | `<layer>.bias` | i64, output channels |
-//!
-//! The metadata key `tridot` holds everything else. Same content, same bytes.
+//! [`Network::to_bytes`] lists the tensors. Same content, same bytes.
 
 use std::borrow::Cow;
 
@@ -29,7 +21,31 @@ pub const FORMAT: u32 = 1;
 const METADATA_KEY: &str = "tridot";
 
 impl Network {
-    /// The network as the bytes of a file. Equal networks give equal bytes.
+    /// The network as the bytes of a file: equal networks give equal bytes.
+    ///
+    /// | tensor | element, shape |
+    /// |---|---|
+    /// | `input.tables` | u8 (unsigned input) or i8 (signed), channels × 256 |
+    /// | `<layer>.codes` | u8, output channels × K: weights of a `dbq` layer |
+    /// | `<layer>.weights` | i8 (at most 8 bits) or i16, output channels × K: weights of a `fixed` layer |
+    /// | `<layer>.multipliers` | i32, output channels × branches (`fixed`: × 1) |
+    /// | `<layer>.bias` | i64, output channels |
+    ///
+    /// The metadata key `tridot` holds everything else as JSON. So Python reads a layer's planes:
+    ///
+    /// ```python
+    /// import json
+    /// from safetensors import safe_open
+    /// from safetensors.numpy import load_file
+    ///
+    /// with safe_open("net.safetensors", "np") as file:
+    ///     network = json.loads(file.metadata()["tridot"])
+    /// tensors = load_file("net.safetensors")
+    /// layer = network["layers"][1]  # a `dbq` layer
+    /// codes = tensors[layer["name"] + ".codes"]  # [output channel, k]
+    /// branches = layer["operator"]["dot"]["weights"]["dbq"]["branches"]
+    /// planes = [codes // 3**j % 3 - 1.0 for j in range(branches)]  # -1, 0, +1
+    /// ```
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut tensors = vec![("input.tables".to_owned(), tables_tensor(&self.input))];
         for layer in &self.layers {

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Description, Dot, DotOutput, Geometry, Input, Layer, Operator, Pads, Provenance, Requantize,
-    Shape, Sign, TensorType, Weights, Window,
+    Description, Dot, DotOutput, Geometry, Input, Layer, Operator, Pads, Requantize, Shape, Sign,
+    TensorType, Weights, Window,
 };
 use crate::{Error, limits};
+
+mod provenance;
 
 type Check = Result<(), Error>;
 
@@ -15,7 +17,7 @@ pub(super) fn check(network: &Description) -> Check {
     name("network", &network.name)?;
     range("network", "scale_bits", network.scale_bits, limits::SCALE_BITS)?;
     input(&network.input)?;
-    provenance(&network.provenance)?;
+    provenance::check(&network.provenance, network.input.tensor.shape.channels)?;
     range("network", "the number of layers", network.layers.len(), 1..=limits::MAX_LAYERS)?;
     let mut names = BTreeSet::new();
     let mut elements = network.input.tensor.shape.elements();
@@ -55,21 +57,6 @@ fn stored_bytes(dot: &Dot) -> usize {
         Weights::Fixed { values, .. } => 2 * values.len(),
     };
     weights + 4 * dot.multipliers.len() + 8 * dot.bias.len()
-}
-
-/// What a file could not give back: too long, or no number.
-fn provenance(provenance: &Provenance) -> Check {
-    let place = "provenance";
-    let Provenance { data, plan, batch_norm, mean, std, .. } = provenance;
-    let bytes = data.as_ref().map_or(0, String::len) + plan.len() + batch_norm.len();
-    range(place, "the bytes of its texts", bytes, 0..=limits::MAX_PROVENANCE_BYTES)?;
-    for (what, values) in [("mean", mean), ("std", std)] {
-        range(place, &format!("the length of {what}"), values.len(), 0..=limits::MAX_CHANNELS)?;
-        if let Some(value) = values.iter().find(|value| !value.is_finite()) {
-            return Err(Error::limit(place, format!("every {what}"), "finite", value));
-        }
-    }
-    Ok(())
 }
 
 fn place(layer: &Layer) -> String {

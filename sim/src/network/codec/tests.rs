@@ -182,6 +182,19 @@ fn tensors_are_those_of_the_description() {
 }
 
 #[test]
+fn layers_have_their_own_names_and_read_what_comes_before_them() {
+    assert_eq!(
+        replaced(r#"\"inputs\":[1],"#, r#"\"inputs\":[2],"#),
+        r#"layer `b "1"\`: an input (0 is the network's input, i + 1 layer i) must be between 0 and 1, got 2"#
+    );
+    assert_eq!(replaced("ä.add", "codes"), "layer `codes`: two layers have this name");
+    assert_eq!(
+        replaced(r#"\"inputs\":[1,2],"#, r#"\"inputs\":[1,1],"#),
+        r#"layer `b "1"\`: no layer reads its tensor"#
+    );
+}
+
+#[test]
 fn wrong_widths_and_scales_are_refused() {
     let error = replaced(r#"\"y_bits\":"#, r#"\"y_bits\":1"#);
     assert!(error.starts_with("layer `codes`: y_bits must be the 42 that its weights need"));

@@ -1,0 +1,242 @@
+//! Arguments, and the exit code: 0 done, 1 the answer is no, 2 bad usage or input.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands;
+use crate::print::Printer;
+
+/// What a command that could be carried out says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Done, or: the answer is yes.
+    Yes,
+    /// The answer is no: a mismatch.
+    #[cfg_attr(not(feature = "train"), expect(dead_code, reason = "only `check` answers no"))]
+    No,
+}
+
+/// Networks of ternary branches: quantize, check bit by bit, count.
+#[derive(Debug, Parser)]
+#[command(name = "tridot", version, max_term_width = 100, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Threads to use [default: all processors].
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[cfg_attr(
+        not(feature = "train"),
+        expect(dead_code, reason = "nothing here runs on several threads")
+    )]
+    pub(crate) threads: Option<u16>,
+    /// Print one JSON object, as docs/json.md describes.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// No progress bars and no notes.
+    #[arg(long, global = true)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[cfg(feature = "train")]
+    Quantize(QuantizeArgs),
+    #[cfg(feature = "train")]
+    Accuracy(AccuracyArgs),
+    #[cfg(feature = "train")]
+    Check(CheckArgs),
+    Complexity(ComplexityArgs),
+    Inspect(InspectArgs),
+    #[cfg(feature = "train")]
+    Networks(NetworksArgs),
+}
+
+/// Post-training quantization: a float checkpoint becomes an integer network.
+///
+/// Fits ternary branches to the weights, measures activation ranges on calibration pictures,
+/// re-estimates batch norm where that lowers the loss on held-back ones, and exports.
+#[cfg(feature = "train")]
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  tridot quantize resnet20_cifar10.safetensors --data cifar-10-batches-bin \
+                        --branches 2 -o resnet20-b2.safetensors"
+)]
+pub(crate) struct QuantizeArgs {
+    /// Trained float weights: safetensors, or a PyTorch zip file.
+    pub(crate) checkpoint: PathBuf,
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// The integer network to write.
+    #[arg(short, long, value_name = "NET")]
+    pub(crate) output: PathBuf,
+    /// Built-in name or network file [default: found by tensor names and shapes].
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) network: Option<String>,
+    /// Ternary branches of every layer that is neither first, last nor depthwise [default: 2].
+    #[arg(long, value_name = "B", conflicts_with = "plan", value_parser = clap::value_parser!(u32).range(1..=5))]
+    pub(crate) branches: Option<u32>,
+    /// A quantization plan (TOML): a scheme for each layer, activation bits, scales per layer or channel.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
+    /// Pictures that calibrate [default: the plan's, 1024].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) calibration_samples: Option<u32>,
+    /// Seed of the choice of pictures.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Export even where a layer's worst rounding error exceeds one output step.
+    #[arg(long)]
+    pub(crate) allow_rounding_error: bool,
+}
+
+/// Where pictures come from.
+#[cfg(feature = "train")]
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Source {
+    /// Folder that directly holds `test_batch.bin` (CIFAR-10) or `y_labels.csv` (Visual Wake Words).
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Seeded synthetic pictures of the network's own size, without meaning: for checks, not for accuracy.
+    #[arg(long)]
+    pub(crate) synthetic: bool,
+}
+
+/// Integer accuracy of a network on a test set.
+#[cfg(feature = "train")]
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  tridot accuracy resnet20-b2.safetensors --data cifar-10-batches-bin"
+)]
+pub(crate) struct AccuracyArgs {
+    /// The integer network.
+    pub(crate) net: PathBuf,
+    /// Folder that directly holds `test_batch.bin` (CIFAR-10) or `y_labels.csv` (Visual Wake Words).
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+}
+
+/// Bit-exact agreement of all implementations, on every tensor of every layer.
+#[cfg(feature = "train")]
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  tridot check resnet20-b2.safetensors --data cifar-10-batches-bin --samples 100"
+)]
+pub(crate) struct CheckArgs {
+    /// The integer network.
+    pub(crate) net: PathBuf,
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// Pictures to compare.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) samples: u32,
+    /// Seed of synthetic pictures.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+}
+
+/// Complexity by layer, on no machine: full adders, bits to represent, bits to store.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  tridot complexity resnet20 --uniform 8,8\n  \
+                        tridot complexity resnet20 --ternary 2\n  tridot complexity resnet20-b2.safetensors")]
+pub(crate) struct ComplexityArgs {
+    /// An integer network's file, a network file, or a built-in name (then with --uniform or --ternary).
+    #[arg(value_name = "NET|NAME")]
+    pub(crate) subject: String,
+    /// From shapes alone: every weight has W bits and every activation A bits.
+    #[arg(long, value_name = "W,A", value_parser = parse_uniform, conflicts_with = "ternary")]
+    pub(crate) uniform: Option<(u32, u32)>,
+    /// From shapes alone: every layer is a sum of B ternary branches, activations have A bits [default: 8].
+    #[arg(long, value_name = "B[,A]", value_parser = parse_ternary)]
+    pub(crate) ternary: Option<(u32, u32)>,
+}
+
+/// What is in a file: an integer network, a network file, a checkpoint or a plan.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  tridot inspect resnet20-b2.safetensors")]
+pub(crate) struct InspectArgs {
+    /// The file.
+    pub(crate) file: PathBuf,
+}
+
+/// The built-in network shapes.
+#[cfg(feature = "train")]
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  tridot networks --show resnet20 > my-network.toml")]
+pub(crate) struct NetworksArgs {
+    /// Print this network's file, to start from.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) show: Option<String>,
+}
+
+fn parse_pair(
+    text: &str,
+    limits: [std::ops::RangeInclusive<u32>; 2],
+    default: Option<u32>,
+) -> Result<(u32, u32), String> {
+    let mut parts = text.split(',');
+    let mut next = |limit: &std::ops::RangeInclusive<u32>, default: Option<u32>| {
+        let value = match (parts.next(), default) {
+            (Some(part), _) => {
+                part.trim().parse().map_err(|_| format!("`{part}` is no whole number"))?
+            }
+            (None, Some(value)) => value,
+            (None, None) => return Err("two numbers are needed, with a comma between".to_owned()),
+        };
+        if limit.contains(&value) {
+            return Ok(value);
+        }
+        Err(format!("must be between {} and {}, got {value}", limit.start(), limit.end()))
+    };
+    let pair = (next(&limits[0], None)?, next(&limits[1], default)?);
+    if parts.next().is_some() { Err("too many numbers".to_owned()) } else { Ok(pair) }
+}
+
+fn parse_uniform(text: &str) -> Result<(u32, u32), String> {
+    parse_pair(text, [1..=32, 1..=32], None)
+}
+
+fn parse_ternary(text: &str) -> Result<(u32, u32), String> {
+    parse_pair(text, [1..=5, 1..=32], Some(8))
+}
+
+/// Parses the arguments, runs the command and returns the exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let printer = Printer::new(&cli.global);
+    let verdict = run(&cli, &printer).and_then(|verdict| printer.finish().map(|()| verdict));
+    match verdict {
+        Ok(Verdict::Yes) => ExitCode::SUCCESS,
+        Ok(Verdict::No) => ExitCode::from(1),
+        Err(error) => {
+            printer.error(&error);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(cli: &Cli, printer: &Printer) -> anyhow::Result<Verdict> {
+    #[cfg(feature = "train")]
+    crate::threads::initialize(cli.global.threads)?;
+    match &cli.command {
+        #[cfg(feature = "train")]
+        Command::Quantize(arguments) => commands::quantize::run(arguments, printer),
+        #[cfg(feature = "train")]
+        Command::Accuracy(arguments) => commands::accuracy::run(arguments, printer),
+        #[cfg(feature = "train")]
+        Command::Check(arguments) => commands::check::run(arguments, printer),
+        Command::Complexity(arguments) => commands::complexity::run(arguments, printer),
+        Command::Inspect(arguments) => commands::inspect::run(arguments, printer),
+        #[cfg(feature = "train")]
+        Command::Networks(arguments) => commands::networks::run(arguments, printer),
+    }
+}

@@ -1,0 +1,90 @@
+//! `tridot accuracy`: integer accuracy on a test set.
+
+use anyhow::Result;
+use serde::Serialize;
+use tridot_models::data::Pictures;
+use tridot_sim::kernels::{Backend, Prepared, Scratch};
+use tridot_sim::network::{Accuracy, Network};
+
+use super::pictures;
+use crate::cli::{AccuracyArgs, Verdict};
+use crate::print::{Printer, percent};
+use crate::{files, threads};
+
+#[derive(Serialize)]
+struct Report {
+    network: String,
+    data: String,
+    samples: u64,
+    correct: u64,
+    integer_accuracy_percent: f64,
+    float_accuracy_percent: Option<f64>,
+}
+
+pub(crate) fn run(arguments: &AccuracyArgs, printer: &Printer) -> Result<Verdict> {
+    let network = files::read_network(&arguments.net)?;
+    let (shape, classes) = pictures::wanted(&network);
+    let folder = pictures::open(&arguments.data, shape, classes)?;
+    let (data, test) = (folder.name(), folder.test()?);
+    let accuracy = integer_accuracy(&network, &test, printer)?;
+    let float = network.provenance.float_accuracy;
+    printer.line(format_args!("{} on {data}", network.name));
+    let row = |what: &str, accuracy: Accuracy| {
+        vec![
+            what.to_owned(),
+            accuracy.correct.to_string(),
+            accuracy.samples.to_string(),
+            percent(accuracy.percent()),
+        ]
+    };
+    let mut rows = vec![row("integer", accuracy)];
+    rows.extend(float.map(|float| row("float, as recorded at export", float)));
+    printer.table(&["network", "correct", "pictures", "accuracy_percent"], rows);
+    printer.object(
+        "accuracy",
+        &Report {
+            network: network.name.clone(),
+            data: data.to_owned(),
+            samples: accuracy.samples,
+            correct: accuracy.correct,
+            integer_accuracy_percent: accuracy.percent(),
+            float_accuracy_percent: float.map(Accuracy::percent),
+        },
+    )?;
+    Ok(Verdict::Yes)
+}
+
+/// Classifies all pictures on all threads with the fastest kernels of this processor.
+pub(crate) fn integer_accuracy(
+    network: &Network,
+    test: &Pictures,
+    printer: &Printer,
+) -> Result<Accuracy> {
+    let prepared = Prepared::new(network, Backend::best())?;
+    let bar = printer.bar("integer accuracy", test.len() as u64);
+    let correct = threads::map(
+        test.len(),
+        || Scratch::new(&prepared),
+        |scratch, i| {
+            let logits = prepared.run(scratch, test.picture(i))?;
+            bar.inc(1);
+            Ok(u64::from(argmax(logits) == usize::from(test.labels[i])))
+        },
+    )?;
+    bar.finish_and_clear();
+    Ok(Accuracy { samples: correct.len() as u64, correct: correct.iter().sum() })
+}
+
+/// The index of the largest value, the first of equals.
+fn argmax(values: &[i64]) -> usize {
+    let best = values.iter().enumerate().max_by_key(|&(i, value)| (value, std::cmp::Reverse(i)));
+    best.map_or(0, |(i, _)| i)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_first_of_equal_classes_wins() {
+        assert_eq!(super::argmax(&[-3, 7, 7, 2]), 1);
+    }
+}

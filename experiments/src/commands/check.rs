@@ -1,0 +1,164 @@
+//! `tridot check`: all implementations, compared on every value of every tensor.
+
+use anyhow::Result;
+use serde::Serialize;
+use tridot_models::candle_model;
+use tridot_models::data::Pictures;
+use tridot_sim::compare::Comparison;
+use tridot_sim::kernels::{Backend, Prepared, Scratch};
+use tridot_sim::network::{Network, TensorId};
+use tridot_sim::reference;
+
+use super::pictures;
+use crate::cli::{CheckArgs, Verdict};
+use crate::print::{Printer, grouped};
+use crate::{files, threads};
+
+/// Pictures that the candle model computes at once: enough for its matrix products, little memory.
+const CANDLE_BATCH: usize = 4;
+
+#[derive(Serialize)]
+struct Report {
+    network: String,
+    data: String,
+    samples: usize,
+    reference: &'static str,
+    values_compared: u64,
+    mismatches: u64,
+    implementations: Vec<ImplementationReport>,
+    layers: Vec<LayerReport>,
+}
+
+#[derive(Serialize)]
+struct ImplementationReport {
+    name: String,
+    values_compared: u64,
+    mismatches: u64,
+    first_mismatch: Option<String>,
+}
+
+#[derive(Serialize)]
+struct LayerReport {
+    name: String,
+    values_compared: u64,
+    mismatches: u64,
+}
+
+/// An implementation's name, and how it compares with the reference.
+type Compared = (String, Comparison);
+
+pub(crate) fn run(arguments: &CheckArgs, printer: &Printer) -> Result<Verdict> {
+    let network = files::read_network(&arguments.net)?;
+    let n = arguments.samples as usize;
+    let (test, data) = pictures::test_pictures(&arguments.source, &network, n, arguments.seed)?;
+    let compared = compare(&network, &test, printer)?;
+    let report = report(&network, data, test.len(), &compared);
+    tell(&report, &compared, printer);
+    printer.object("check", &report)?;
+    Ok(if report.mismatches == 0 { Verdict::Yes } else { Verdict::No })
+}
+
+/// Every implementation but the reference is compared with the reference.
+fn compare(network: &Network, test: &Pictures, printer: &Printer) -> Result<Vec<Compared>> {
+    let backends = Backend::available();
+    let prepared: Result<Vec<_>, _> =
+        backends.iter().map(|&backend| Prepared::new(network, backend)).collect();
+    let prepared = prepared?;
+    let bar = printer.bar("check", test.len() as u64);
+    let parts = threads::map(
+        test.len().div_ceil(CANDLE_BATCH),
+        || prepared.iter().map(Scratch::new).collect::<Vec<_>>(),
+        |scratches, batch| {
+            let first = batch * CANDLE_BATCH;
+            let pictures = first..test.len().min(first + CANDLE_BATCH);
+            let pixels: Vec<u8> = pictures.clone().flat_map(|i| test.picture(i)).copied().collect();
+            let candle = candle_model::run(network, &pixels, pictures.len())?;
+            let mut comparisons = vec![Comparison::default(); prepared.len() + 1];
+            for i in pictures {
+                let expected = reference::run(network, test.picture(i))?;
+                for ((prepared, scratch), comparison) in
+                    prepared.iter().zip(&mut *scratches).zip(&mut comparisons)
+                {
+                    comparison.add(i, &expected, &prepared.tensors(scratch, test.picture(i))?);
+                }
+                let candle = picture_of(&candle, &expected, i - first);
+                comparisons[prepared.len()].add(i, &expected, &candle);
+                bar.inc(1);
+            }
+            Ok(comparisons)
+        },
+    )?;
+    bar.finish_and_clear();
+    let names = backends.iter().map(|backend| format!("kernels_{backend}"));
+    let mut compared: Vec<_> = names
+        .chain(["candle_model".to_owned()])
+        .map(|name| (name, Comparison::default()))
+        .collect();
+    for part in parts {
+        for ((_, all), part) in compared.iter_mut().zip(&part) {
+            all.merge(part);
+        }
+    }
+    Ok(compared)
+}
+
+/// One picture's tensors out of a batch's, cut by the reference's lengths.
+fn picture_of(batch: &[Vec<i64>], expected: &[Vec<i64>], picture_idx: usize) -> Vec<Vec<i64>> {
+    let cut = |(tensor, expected): (&Vec<i64>, &Vec<i64>)| {
+        tensor.iter().skip(picture_idx * expected.len()).take(expected.len()).copied().collect()
+    };
+    batch.iter().zip(expected).map(cut).collect()
+}
+
+fn report(network: &Network, data: String, samples: usize, compared: &[Compared]) -> Report {
+    let names =
+        std::iter::once("input").chain(network.layers.iter().map(|layer| layer.name.as_str()));
+    let per_tensor = (samples * compared.len()) as u64;
+    let layers = names.enumerate().map(|(id, name)| LayerReport {
+        name: name.to_owned(),
+        values_compared: network.tensor(TensorId(id)).shape.elements() as u64 * per_tensor,
+        mismatches: compared.iter().map(|(_, comparison)| comparison.mismatches[id]).sum(),
+    });
+    let implementations = compared.iter().map(|(name, comparison)| ImplementationReport {
+        name: name.clone(),
+        values_compared: comparison.values,
+        mismatches: comparison.total_mismatches(),
+        first_mismatch: comparison.first.map(|(picture, difference)| {
+            format!("picture {picture}, {}", difference.place(network))
+        }),
+    });
+    Report {
+        network: network.name.clone(),
+        data,
+        samples,
+        reference: "reference",
+        values_compared: compared.iter().map(|(_, comparison)| comparison.values).sum(),
+        mismatches: compared.iter().map(|(_, comparison)| comparison.total_mismatches()).sum(),
+        implementations: implementations.collect(),
+        layers: layers.collect(),
+    }
+}
+
+fn tell(report: &Report, compared: &[Compared], printer: &Printer) {
+    printer
+        .line(format_args!("{}, {} pictures of {}", report.network, report.samples, report.data));
+    let mut heads = vec!["layer", "values_compared"];
+    heads.extend(compared.iter().map(|(name, _)| name.as_str()));
+    let rows = report.layers.iter().enumerate().map(|(id, layer)| {
+        let mut row = vec![layer.name.clone(), grouped(layer.values_compared)];
+        row.extend(compared.iter().map(|(_, comparison)| match comparison.mismatches[id] {
+            0 => "equal".to_owned(),
+            mismatches => format!("{} differ", grouped(mismatches)),
+        }));
+        row
+    });
+    printer.table(&heads, rows);
+    for implementation in &report.implementations {
+        if let Some(first) = &implementation.first_mismatch {
+            printer.line(format_args!("{}: first mismatch: {first}", implementation.name));
+        }
+    }
+    let (values, mismatches) = (grouped(report.values_compared), grouped(report.mismatches));
+    printer
+        .line(format_args!("{values} values compared with the reference: {mismatches} mismatches"));
+}

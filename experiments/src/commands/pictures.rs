@@ -1,0 +1,47 @@
+//! Pictures for a network: from a data folder that fits it, or synthetic.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use tridot_models::data::{self, Folder, Pictures};
+use tridot_sim::network::{Network, Shape};
+
+use crate::cli::Source;
+
+/// Opens a data folder; refuses pictures or classes that a network was not made for.
+pub(crate) fn open(dir: &Path, shape: Shape, classes: usize) -> Result<Folder> {
+    let folder = Folder::open(dir)?;
+    let dir = dir.display();
+    if folder.shape() != shape {
+        bail!("{dir}: pictures must be {shape}, as the network's input, got {}", folder.shape());
+    }
+    if folder.classes() != classes {
+        bail!(
+            "{dir}: classes must be {classes}, as the network's outputs, got {}",
+            folder.classes()
+        );
+    }
+    Ok(folder)
+}
+
+/// The shape of a network's pictures, and its number of classes.
+pub(crate) fn wanted(network: &Network) -> (Shape, usize) {
+    (network.input.tensor.shape, network.tensor(network.output_id()).shape.elements())
+}
+
+/// The first test pictures of the source, at most so many, and the name of where they come from.
+pub(crate) fn test_pictures(
+    source: &Source,
+    network: &Network,
+    n: usize,
+    seed: u64,
+) -> Result<(Pictures, String)> {
+    let (shape, classes) = wanted(network);
+    let Some(dir) = &source.data else {
+        return Ok((data::picture_like(shape, seed, n), format!("synthetic, seed {seed}")));
+    };
+    let folder = open(dir, shape, classes)?;
+    let mut test = folder.test()?;
+    test.truncate(n);
+    Ok((test, folder.name().to_owned()))
+}

@@ -1,0 +1,246 @@
+//! `tridot quantize`: post-training quantization and export.
+
+use anyhow::{Context as _, Result, bail};
+use serde::Serialize;
+use tridot_models::calibrate::{self, CalibrationSet};
+use tridot_models::data::{self, Folder, Pictures};
+use tridot_models::export::{self, Exported, RoundingLimit};
+use tridot_models::float::FloatNetwork;
+use tridot_models::import::{self, Checkpoint};
+use tridot_models::scheme::Plan;
+use tridot_models::topology::{self, Topology};
+use tridot_sim::network::{Accuracy, Network};
+
+use super::{accuracy, inspect, pictures};
+use crate::cli::{QuantizeArgs, Verdict};
+use crate::files;
+use crate::print::{Printer, percent};
+
+#[derive(Serialize)]
+struct Report {
+    network: String,
+    output: String,
+    data: Option<String>,
+    calibration_samples: u64,
+    seed: u64,
+    mean: Vec<f64>,
+    std: Vec<f64>,
+    batch_norm: String,
+    samples: Option<u64>,
+    float_accuracy_percent: Option<f64>,
+    integer_accuracy_percent: Option<f64>,
+    layers: Vec<LayerReport>,
+}
+
+#[derive(Serialize)]
+struct LayerReport {
+    name: String,
+    scheme: Option<String>,
+    shift: Option<u32>,
+    worst_rounding_error_steps: Option<f64>,
+    accumulator_bits: Option<u32>,
+    y_bits: Option<u32>,
+    zero_trits_percent: Option<f64>,
+}
+
+/// What a network calibrated without data says that its data was.
+const SYNTHETIC: &str = "synthetic pictures";
+/// Test pictures between two moves of the float network's bar.
+const FLOAT_BATCH: usize = 512;
+
+pub(crate) fn run(arguments: &QuantizeArgs, printer: &Printer) -> Result<Verdict> {
+    files::check_writable(&arguments.output)?;
+    let plan = plan(arguments)?;
+    let float = float_network(arguments)?;
+    let folder = match &arguments.source.data {
+        Some(dir) => Some(pictures::open(dir, float.topology.input, float.topology.classes)?),
+        None => None,
+    };
+    let exported = calibrated(arguments, &plan, &float, folder.as_ref(), printer)?;
+    let (network, layers) = (exported.network, exported.layers);
+    let network = match &folder {
+        Some(folder) => measured(network, &float, &folder.test()?, printer)?,
+        None => network,
+    };
+    files::write(&arguments.output, &network.to_bytes())?;
+    let report = report(&network, &layers, arguments.output.display().to_string());
+    tell(&report, printer);
+    printer.object("quantize", &report)?;
+    Ok(Verdict::Yes)
+}
+
+/// Quantizes on the folder's calibration pictures, or on synthetic ones, and exports.
+fn calibrated(
+    arguments: &QuantizeArgs,
+    plan: &Plan,
+    float: &FloatNetwork,
+    folder: Option<&Folder>,
+    printer: &Printer,
+) -> Result<Exported> {
+    let pictures = match folder {
+        Some(folder) => folder.calibration()?,
+        None => data::picture_like(float.topology.input, arguments.seed, plan.calibration.samples),
+    };
+    let set = CalibrationSet {
+        name: folder.map_or(SYNTHETIC, Folder::name),
+        pixels: &pictures.pixels,
+        labels: folder.map(|_| &pictures.labels[..]),
+    };
+    let waiting = printer.spinner("quantize and calibrate");
+    let quantized = calibrate::quantize(float, plan, &set, arguments.seed)?;
+    waiting.finish_and_clear();
+    let limit =
+        if arguments.allow_rounding_error { RoundingLimit::None } else { RoundingLimit::OneStep };
+    Ok(export::network(&quantized, limit)?)
+}
+
+/// The network with its float and integer accuracy on the test pictures in its provenance.
+fn measured(
+    network: Network,
+    float: &FloatNetwork,
+    test: &Pictures,
+    printer: &Printer,
+) -> Result<Network> {
+    let integer = accuracy::integer_accuracy(&network, test, printer)?;
+    let bar = printer.bar("float accuracy", test.len() as u64);
+    let mut correct = 0;
+    let elements = test.shape.elements();
+    for (pixels, labels) in
+        test.pixels.chunks(FLOAT_BATCH * elements).zip(test.labels.chunks(FLOAT_BATCH))
+    {
+        correct += float.accuracy(pixels, labels)?.correct;
+        bar.inc(labels.len() as u64);
+    }
+    bar.finish_and_clear();
+    let mut description = network.into_description();
+    description.provenance.float_accuracy = Some(Accuracy { samples: test.len() as u64, correct });
+    description.provenance.integer_accuracy = Some(integer);
+    Ok(Network::new(description)?)
+}
+
+fn plan(arguments: &QuantizeArgs) -> Result<Plan> {
+    let mut plan = match &arguments.plan {
+        Some(path) => {
+            Plan::from_toml(&files::read_text(path)?).with_context(|| path.display().to_string())?
+        }
+        None => Plan::default_with_branches(arguments.branches.unwrap_or(2)),
+    };
+    if let Some(samples) = arguments.calibration_samples {
+        plan.calibration.samples = samples as usize;
+    }
+    Ok(plan)
+}
+
+/// The checkpoint's weights in the topology that was named, or in the only built-in one that they fit.
+fn float_network(arguments: &QuantizeArgs) -> Result<FloatNetwork> {
+    let path = &arguments.checkpoint;
+    let place = || path.display().to_string();
+    let bytes = files::read(path, files::MAX_CHECKPOINT_BYTES)?;
+    let checkpoint = Checkpoint::read(&bytes).with_context(place)?;
+    drop(bytes);
+    let topology = match &arguments.network {
+        Some(name) => files::topology(name)?,
+        None => identified(&checkpoint).with_context(place)?,
+    };
+    import::float_network(&checkpoint, topology).with_context(place)
+}
+
+fn identified(checkpoint: &Checkpoint) -> Result<Topology> {
+    let names = topology::builtin_names();
+    let mut topologies =
+        names.iter().map(|name| topology::builtin(name)).collect::<Result<Vec<_>, _>>()?;
+    match import::identify(checkpoint, &topologies)[..] {
+        [index] => Ok(topologies.swap_remove(index)),
+        [] => bail!(
+            "its tensors are of no built-in network ({}): name one with --network",
+            names.join(", ")
+        ),
+        ref several => {
+            let fitting: Vec<_> = several.iter().map(|&i| names[i]).collect();
+            bail!(
+                "its tensors fit several built-in networks ({}): choose one with --network",
+                fitting.join(", ")
+            )
+        }
+    }
+}
+
+fn report(network: &Network, layers: &[export::LayerReport], output: String) -> Report {
+    let provenance = &network.provenance;
+    let layers = layers.iter().enumerate().map(|(layer_idx, layer)| {
+        let dot = network.layers[layer_idx].dot();
+        let widths = network.widths(layer_idx);
+        LayerReport {
+            name: layer.name.clone(),
+            scheme: dot.map(|dot| inspect::scheme(&dot.weights)),
+            shift: layer.shift,
+            worst_rounding_error_steps: layer.rounding_error,
+            accumulator_bits: widths.map(|widths| widths.accumulator_bits),
+            y_bits: widths.map(|widths| widths.y_bits),
+            zero_trits_percent: dot.map(|dot| inspect::zero_trits_percent(network, dot)),
+        }
+    });
+    let samples = provenance.integer_accuracy.map(|accuracy| accuracy.samples);
+    Report {
+        network: network.name.clone(),
+        output,
+        data: provenance.data.clone(),
+        calibration_samples: provenance.calibration_samples,
+        seed: provenance.seed,
+        mean: provenance.mean.clone(),
+        std: provenance.std.clone(),
+        batch_norm: provenance.batch_norm.clone(),
+        samples,
+        float_accuracy_percent: provenance.float_accuracy.map(Accuracy::percent),
+        integer_accuracy_percent: provenance.integer_accuracy.map(Accuracy::percent),
+        layers: layers.collect(),
+    }
+}
+
+fn tell(report: &Report, printer: &Printer) {
+    let cell = |value: Option<u32>| value.map_or(String::new(), |value| value.to_string());
+    let real = |value: Option<f64>, decimals: usize| {
+        value.map_or(String::new(), |value| format!("{value:.decimals$}"))
+    };
+    let rows = report.layers.iter().map(|layer| {
+        vec![
+            layer.name.clone(),
+            layer.scheme.clone().unwrap_or_default(),
+            cell(layer.shift),
+            real(layer.worst_rounding_error_steps, 3),
+            cell(layer.accumulator_bits),
+            cell(layer.y_bits),
+            real(layer.zero_trits_percent, 1),
+        ]
+    });
+    let heads = [
+        "layer",
+        "scheme",
+        "shift",
+        "worst_rounding_error_steps",
+        "accumulator_bits",
+        "y_bits",
+        "zero_trits_percent",
+    ];
+    printer.table(&heads, rows);
+    printer.line(format_args!("\n{} of {}", report.output, report.network));
+    printer.line(format_args!(
+        "input (pixel / 255 − mean) / std: mean {:?}, std {:?}",
+        report.mean, report.std
+    ));
+    printer.line(format_args!(
+        "calibrated on {} pictures of {}, seed {}; batch norm: {}",
+        report.calibration_samples,
+        report.data.as_deref().unwrap_or("no data set"),
+        report.seed,
+        report.batch_norm
+    ));
+    match (report.float_accuracy_percent, report.integer_accuracy_percent, report.samples) {
+        (Some(float), Some(integer), Some(samples)) => printer.line(format_args!(
+            "float accuracy {} %, integer accuracy {} % of {samples} test pictures",
+            percent(float),
+            percent(integer)
+        )),
+        _ => printer.line("accuracy not measured: synthetic pictures have no classes"),
+    }
+}

@@ -1,0 +1,122 @@
+//! The only place that opens, writes and renames files.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use tridot_sim::limits::MAX_NETWORK_FILE_BYTES;
+use tridot_sim::network::Network;
+
+/// The largest checkpoint that is read: 4 GiB.
+pub(crate) const MAX_CHECKPOINT_BYTES: usize = 1 << 32;
+/// The largest TOML file that is read: 4 MiB.
+pub(crate) const MAX_TEXT_BYTES: usize = 1 << 22;
+
+/// Reads a whole file of at most so many bytes.
+pub(crate) fn read(path: &Path, max_bytes: usize) -> Result<Vec<u8>> {
+    let place = || path.display().to_string();
+    let file = File::open(path).with_context(place)?;
+    let metadata = file.metadata().with_context(place)?;
+    if metadata.is_dir() {
+        bail!("{}: is a folder, not a file", path.display());
+    }
+    if max_bytes as u64 <= metadata.len() {
+        bail!("{}: must be smaller than {max_bytes} bytes, got {}", path.display(), metadata.len());
+    }
+    let mut bytes = Vec::new();
+    // A pipe or a growing file has no length to trust.
+    file.take(max_bytes as u64 + 1).read_to_end(&mut bytes).with_context(place)?;
+    if max_bytes < bytes.len() {
+        bail!("{}: must be smaller than {max_bytes} bytes, but there are more", path.display());
+    }
+    Ok(bytes)
+}
+
+/// Reads a UTF-8 text file.
+#[cfg(feature = "train")]
+pub(crate) fn read_text(path: &Path) -> Result<String> {
+    text(path, read(path, MAX_TEXT_BYTES)?)
+}
+
+/// What was read from a text file, as text.
+#[cfg(feature = "train")]
+pub(crate) fn text(path: &Path, bytes: Vec<u8>) -> Result<String> {
+    String::from_utf8(bytes).map_err(|error| {
+        anyhow::anyhow!(
+            "{}: byte {}: is not UTF-8 text",
+            path.display(),
+            error.utf8_error().valid_up_to()
+        )
+    })
+}
+
+/// Reads and checks an integer network.
+pub(crate) fn read_network(path: &Path) -> Result<Network> {
+    let bytes = read(path, MAX_NETWORK_FILE_BYTES)?;
+    Network::from_bytes(&bytes).with_context(|| path.display().to_string())
+}
+
+/// Writes beside the target, syncs and renames: the target is whole or untouched at any moment.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let place = || path.display().to_string();
+    if path.is_dir() {
+        bail!("{}: is a folder, not a file", path.display());
+    }
+    let folder = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".tridot-").suffix(".part");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // As for any new file, the umask takes its part.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let mut beside = builder.tempfile_in(folder).with_context(place)?;
+    beside.write_all(bytes).with_context(place)?;
+    beside.as_file().sync_all().with_context(place)?;
+    beside.persist(path).map_err(|error| error.error).with_context(place)?;
+    #[cfg(unix)]
+    File::open(folder).and_then(|folder| folder.sync_all()).with_context(place)?;
+    Ok(())
+}
+
+/// Whether a file can be written there: found out before hours of work, not after.
+#[cfg(feature = "train")]
+pub(crate) fn check_writable(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        bail!("{}: is a folder, not a file", path.display());
+    }
+    let folder = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    tempfile::Builder::new()
+        .prefix(".tridot-")
+        .tempfile_in(folder)
+        .with_context(|| format!("{}: cannot be written", path.display()))?;
+    Ok(())
+}
+
+/// A topology by the rule of all arguments: with `/` or an extension it is a file, else a built-in name.
+#[cfg(feature = "train")]
+pub(crate) fn topology(argument: &str) -> Result<tridot_models::topology::Topology> {
+    use tridot_models::topology::{self, Topology};
+    if !is_path(argument) {
+        return Ok(topology::builtin(argument)?);
+    }
+    Topology::from_toml(&read_text(Path::new(argument))?).with_context(|| argument.to_owned())
+}
+
+/// Whether an argument names a file and not something built in.
+pub(crate) fn is_path(argument: &str) -> bool {
+    let path = Path::new(argument);
+    argument.contains('/')
+        || path.extension().is_some_and(|extension| {
+            // `mobilenetv1-0.25-96-vww` is a name: what follows its dot is a number's rest.
+            !extension.as_encoded_bytes().first().is_some_and(u8::is_ascii_digit)
+        })
+}

@@ -1,0 +1,91 @@
+//! Do help, tables and errors read well? Snapshots of what the command prints.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn tridot(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tridot"))
+        .args(arguments)
+        .env("COLUMNS", "100")
+        .output()
+        .unwrap()
+}
+
+/// Everything that a run shows: exit code, standard output, standard error.
+fn shown(arguments: &[&str]) -> String {
+    let output = tridot(arguments);
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    format!(
+        "$ tridot {}\n{}{}exit code {}\n",
+        arguments.join(" "),
+        text(&output.stdout),
+        text(&output.stderr),
+        output.status.code().unwrap()
+    )
+}
+
+fn all_shown(runs: &[&[&str]]) -> String {
+    runs.iter().map(|arguments| shown(arguments)).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn help_of_every_command() {
+    let commands = ["quantize", "accuracy", "check", "complexity", "inspect", "networks"];
+    let mut text = shown(&["--help"]);
+    for command in commands {
+        text += &format!("\n{}", shown(&[command, "--help"]));
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn tables_of_built_in_networks() {
+    insta::assert_snapshot!(all_shown(&[
+        &["networks"],
+        &["complexity", "resnet20", "--uniform", "8,8"],
+        &["complexity", "resnet20", "--ternary", "2"],
+        &["complexity", "mobilenetv1-0.25-96-vww", "--uniform", "8,8", "--json"],
+    ]));
+}
+
+#[test]
+fn errors_of_one_line() {
+    insta::assert_snapshot!(all_shown(&[
+        &["complexity", "resnet21", "--uniform", "8,8"],
+        &["complexity", "resnet20"],
+        &["complexity", "resnet20", "--uniform", "8"],
+        &["complexity", "resnet20", "--uniform", "8,99"],
+        &["complexity", "./absent.toml", "--uniform", "8,8"],
+        &["accuracy", "absent.safetensors", "--data", "."],
+        &["accuracy", ".", "--data", "."],
+        &["inspect", "tests/cli.rs"],
+        &["quantize", "absent.pth", "--synthetic", "-o", "absent-folder/net.safetensors"],
+        &["quantize", "absent.pth", "--synthetic", "-o", "/dev/null/net.safetensors"],
+        &["networks", "--show", "resnet21"],
+        &["check", "net.safetensors"],
+        &["train"],
+    ]));
+}
+
+#[test]
+fn an_error_prints_nothing_on_standard_output() {
+    let output = tridot(&["inspect", "absent.safetensors", "--json"]);
+    assert!(output.stdout.is_empty());
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.stderr.iter().filter(|&&byte| byte == b'\n').count(), 1);
+}
+
+#[test]
+fn shown_network_files_are_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mine.toml");
+    std::fs::write(&file, tridot(&["networks", "--show", "resnet20"]).stdout).unwrap();
+    let mine = tridot(&["complexity", path(&file), "--uniform", "8,8", "--json"]);
+    let built_in = tridot(&["complexity", "resnet20", "--uniform", "8,8", "--json"]);
+    assert_eq!(mine.status.code(), Some(0));
+    assert_eq!(mine.stdout, built_in.stdout);
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
