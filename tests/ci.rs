@@ -89,6 +89,8 @@ fn steps(has_nextest: bool) -> Vec<Step> {
             arguments: &["cargo", "doc", "--workspace", "--no-deps"],
             environment: &[("RUSTDOCFLAGS", "-D warnings")],
         },
+        // All platforms' packages, which the next step looks at.
+        cargo("fetch", &["cargo", "fetch", "--locked"]),
         Step {
             name: "deny",
             tool: Some("cargo-deny"),
