@@ -13,4 +13,8 @@ pub mod limits;
 pub mod network;
 pub mod reference;
 
+pub mod arch;
+pub mod counts;
+pub mod units;
+
 pub use error::Error;
