@@ -4,6 +4,9 @@
 //! [`reference`] computes it with plain loops and defines its outputs; [`kernels`] computes the same
 //! outputs fast; [`complexity`] counts what it costs on no machine in particular.
 //!
+//! An [`arch::Architecture`] is the machine. [`mapping`] cuts a layer for it; [`stepped`] runs it clock edge by
+//! clock edge and defines its time; [`fast`] gives the same [`counts`] from the tile structure.
+//!
 //! This crate never prints, opens a path, spawns a thread, reads a clock or draws a random number.
 
 pub mod complexity;
@@ -14,7 +17,12 @@ pub mod network;
 pub mod reference;
 
 pub mod arch;
+pub mod bounds;
 pub mod counts;
+pub mod fast;
+pub mod mapping;
+pub mod outcome;
+pub mod stepped;
 pub mod units;
 
 pub use error::Error;
