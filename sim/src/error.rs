@@ -45,4 +45,30 @@ impl Error {
     pub fn malformed(place: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Malformed { place: place.into(), reason: reason.into() }
     }
+
+    /// The same on one line: text from a file may hold control characters, or be very long.
+    pub(crate) fn on_one_line(self) -> Self {
+        let clean = |text: String| -> String {
+            let mut chars = text.chars();
+            let mut line = String::new();
+            for c in chars.by_ref().take(MAX_TEXT_CHARS) {
+                if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+            }
+            if chars.next().is_some() { line + "…" } else { line }
+        };
+        match self {
+            Self::Limit { place, what, limit, value } => Self::Limit {
+                place: clean(place),
+                what: clean(what),
+                limit: clean(limit),
+                value: clean(value),
+            },
+            Self::Malformed { place, reason } => {
+                Self::Malformed { place: clean(place), reason: clean(reason) }
+            }
+        }
+    }
 }
+
+/// Characters of one part of a message that quotes a file.
+const MAX_TEXT_CHARS: usize = 400;

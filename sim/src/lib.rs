@@ -2,13 +2,15 @@
 //!
 //! A [`network::Network`] is the quantized artifact: integers only, one meaning, exactly.
 //! [`reference`] computes it with plain loops and defines its outputs; [`kernels`] computes the same
-//! outputs fast; [`complexity`] counts what it costs on no machine in particular.
+//! outputs fast; [`compare`] says where two of them differ; [`complexity`] counts what it costs on no
+//! machine in particular.
 //!
 //! An [`arch::Architecture`] is the machine. [`mapping`] cuts a layer for it; [`stepped`] runs it clock edge by
 //! clock edge and defines its time; [`fast`] gives the same [`counts`] from the tile structure.
 //!
 //! This crate never prints, opens a path, spawns a thread, reads a clock or draws a random number.
 
+pub mod compare;
 pub mod complexity;
 pub mod error;
 pub mod kernels;

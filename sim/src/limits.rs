@@ -38,3 +38,11 @@ pub const MAX_Y_BITS: u32 = 48;
 pub const MAX_NETWORK_FILE_BYTES: usize = 1 << 30;
 /// Bytes of the JSON description inside a network file.
 pub const MAX_DESCRIPTION_BYTES: usize = 1 << 24;
+/// Bytes of the header of a network file: the description, escaped, and the list of tensors.
+pub const MAX_HEADER_BYTES: usize = 3 * MAX_DESCRIPTION_BYTES;
+/// Bytes of all weights, multipliers and biases of a network.
+pub const MAX_NETWORK_WEIGHT_BYTES: usize = MAX_NETWORK_FILE_BYTES - (1 << 27);
+/// Inputs of all layers of a network together.
+pub const MAX_NETWORK_INPUTS: usize = 1 << 16;
+/// Bytes of all texts of a provenance together.
+pub const MAX_PROVENANCE_BYTES: usize = 1 << 20;

@@ -397,11 +397,13 @@ impl Accuracy {
     }
 }
 
-/// Where a network came from. Nothing is computed from it.
+/// Where a network came from. Nothing is computed from it. In a file, nothing may be missing: what is
+/// not known is null.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
     /// What trained or calibrated it, e.g. `cifar10`.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub data: Option<String>,
     /// Pictures that calibrated it.
     pub calibration_samples: u64,
@@ -416,8 +418,10 @@ pub struct Provenance {
     /// Whether batch norm was re-estimated after quantization, and the losses that decided.
     pub batch_norm: String,
     /// Float network on the test pictures.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub float_accuracy: Option<Accuracy>,
     /// This network on the test pictures.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub integer_accuracy: Option<Accuracy>,
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Description, Dot, DotOutput, Geometry, Input, Layer, Operator, Pads, Requantize, Shape, Sign,
-    TensorType, Weights, Window,
+    Description, Dot, DotOutput, Geometry, Input, Layer, Operator, Pads, Provenance, Requantize,
+    Shape, Sign, TensorType, Weights, Window,
 };
 use crate::{Error, limits};
 
@@ -15,9 +15,11 @@ pub(super) fn check(network: &Description) -> Check {
     name("network", &network.name)?;
     range("network", "scale_bits", network.scale_bits, limits::SCALE_BITS)?;
     input(&network.input)?;
+    provenance(&network.provenance)?;
     range("network", "the number of layers", network.layers.len(), 1..=limits::MAX_LAYERS)?;
     let mut names = BTreeSet::new();
     let mut elements = network.input.tensor.shape.elements();
+    let (mut inputs, mut weight_bytes) = (0, 0);
     for (layer_idx, layer) in network.layers.iter().enumerate() {
         name("layer name", &layer.name)?;
         if !names.insert(layer.name.as_str()) {
@@ -25,18 +27,49 @@ pub(super) fn check(network: &Description) -> Check {
         }
         references(layer, layer_idx)?;
         self::layer(network, layer, layer_idx)?;
+        let at_most = |what: &str, value: usize, limit: usize| {
+            let limit = format!("at most {limit}");
+            Err(Error::limit(place(layer), format!("{what} so far"), limit, value))
+        };
         elements += layer.output.shape.elements();
-        if elements > limits::MAX_NETWORK_ELEMENTS {
-            let limit = format!("at most {}", limits::MAX_NETWORK_ELEMENTS);
-            return Err(Error::limit(
-                place(layer),
-                "the elements of all tensors so far",
-                limit,
-                elements,
-            ));
+        if limits::MAX_NETWORK_ELEMENTS < elements {
+            return at_most("the elements of all tensors", elements, limits::MAX_NETWORK_ELEMENTS);
+        }
+        inputs += layer.inputs.len();
+        if limits::MAX_NETWORK_INPUTS < inputs {
+            return at_most("the inputs of all layers", inputs, limits::MAX_NETWORK_INPUTS);
+        }
+        weight_bytes += layer.dot().map_or(0, stored_bytes);
+        if limits::MAX_NETWORK_WEIGHT_BYTES < weight_bytes {
+            let limit = limits::MAX_NETWORK_WEIGHT_BYTES;
+            return at_most("the bytes of all weights", weight_bytes, limit);
         }
     }
     every_tensor_is_used(network)
+}
+
+/// Bytes that a file needs for weights, multipliers and biases, at most.
+fn stored_bytes(dot: &Dot) -> usize {
+    let weights = match &dot.weights {
+        Weights::Dbq { codes, .. } => codes.len(),
+        Weights::Fixed { values, .. } => 2 * values.len(),
+    };
+    weights + 4 * dot.multipliers.len() + 8 * dot.bias.len()
+}
+
+/// What a file could not give back: too long, or no number.
+fn provenance(provenance: &Provenance) -> Check {
+    let place = "provenance";
+    let Provenance { data, plan, batch_norm, mean, std, .. } = provenance;
+    let bytes = data.as_ref().map_or(0, String::len) + plan.len() + batch_norm.len();
+    range(place, "the bytes of its texts", bytes, 0..=limits::MAX_PROVENANCE_BYTES)?;
+    for (what, values) in [("mean", mean), ("std", std)] {
+        range(place, &format!("the length of {what}"), values.len(), 0..=limits::MAX_CHANNELS)?;
+        if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+            return Err(Error::limit(place, format!("every {what}"), "finite", value));
+        }
+    }
+    Ok(())
 }
 
 fn place(layer: &Layer) -> String {
