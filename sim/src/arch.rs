@@ -197,7 +197,12 @@ fn typed(raw: raw::Raw) -> Result<Parameters, Error> {
     // A negative number becomes a huge one, but is refused as what it was.
     let size = |key: &str, value: i64| {
         usize::try_from(value).map_err(|_| {
-            Error::limit(format!("architecture `{}`", name.escape_debug()), key, "at least 0", value)
+            Error::limit(
+                format!("architecture `{}`", name.escape_debug()),
+                key,
+                "at least 0",
+                value,
+            )
         })
     };
     let bits = |key: &str, value: i64| Ok(u32::try_from(size(key, value)?).unwrap_or(u32::MAX));
@@ -240,7 +245,7 @@ fn typed(raw: raw::Raw) -> Result<Parameters, Error> {
         chunking: raw.engine.chunking,
         depthwise,
         multipliers: size("scaler.multipliers", raw.scaler.multipliers)?,
-        scaler_stages: size("scaler.scaler_stages", raw.scaler.scaler_stages)?,
+        scaler_stages: size("scaler.scaler_stages", raw.scaler.stages)?,
         scale_bits: bits("scaler.scale_bits", raw.scaler.scale_bits)?,
         vector_lanes: size("vector.lanes", raw.vector.lanes)?,
         vector_latency_cycles: size("vector.latency_cycles", raw.vector.latency_cycles)? as u64,

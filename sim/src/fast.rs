@@ -204,7 +204,12 @@ impl<'a> Cut<'a> {
         let steps_per_tile = self.passes * self.steps_per_pass;
         FlipFlops {
             activation_bus: pixels * self.column_tiles * steps_per_tile * lanes * slice,
-            weight_bus: self.row_tiles * self.columns * self.steps_per_pass * planes * 2 * lanes
+            weight_bus: self.row_tiles
+                * self.columns
+                * self.steps_per_pass
+                * planes
+                * 2
+                * lanes
                 * registers,
             operand: counts.operand_loads * slice,
             tree: pairs * self.steps_per_pass * planes * arch.tree_flip_flops(segments),
@@ -284,21 +289,24 @@ pub fn vector_layer(work: &VectorWork, arch: &Architecture) -> Counts {
     }
 }
 
-/// A whole network, layer after layer, for a batch of images.
-pub fn network(
+/// Any layer of a network, for a batch of images.
+pub fn layer(
     network: &Network,
+    layer_idx: usize,
     arch: &Architecture,
     images: usize,
-) -> Result<Outcome, Error> {
-    let mut layers = Vec::with_capacity(network.layers.len());
-    for (layer_idx, layer) in network.layers.iter().enumerate() {
-        let (counts, bounds) = if let Some(work) = Work::of(network, layer_idx, images) {
-            (dot_layer(&work, arch)?, Some(crate::bounds::of(&work, arch)))
-        } else {
-            let work = VectorWork::of(network, layer_idx, images).expect("not a dot-product layer");
-            (vector_layer(&work, arch), None)
-        };
-        layers.push(LayerOutcome { name: layer.name.clone(), counts, bounds });
+) -> Result<LayerOutcome, Error> {
+    let name = network.layers[layer_idx].name.clone();
+    if let Some(work) = Work::of(network, layer_idx, images) {
+        let counts = dot_layer(&work, arch)?;
+        return Ok(LayerOutcome { name, counts, bounds: Some(crate::bounds::of(&work, arch)) });
     }
-    Ok(Outcome { images, layers })
+    let work = VectorWork::of(network, layer_idx, images).expect("it is no dot-product layer");
+    Ok(LayerOutcome { name, counts: vector_layer(&work, arch), bounds: None })
+}
+
+/// A whole network, layer after layer, for a batch of images.
+pub fn network(network: &Network, arch: &Architecture, images: usize) -> Result<Outcome, Error> {
+    let layers = (0..network.layers.len()).map(|i| layer(network, i, arch, images));
+    Ok(Outcome { images, layers: layers.collect::<Result<_, _>>()? })
 }

@@ -340,7 +340,9 @@ fn chunks(
         Style::Column => {
             let taps: Vec<usize> = (0..window.taps()).collect();
             taps.chunks(arch.lanes)
-                .map(|taps| taps.iter().enumerate().map(|(i, &tap)| tap_run(i, tap, 0, 1)).collect())
+                .map(|taps| {
+                    taps.iter().enumerate().map(|(i, &tap)| tap_run(i, tap, 0, 1)).collect()
+                })
                 .collect()
         }
         Style::Segments { width } => {

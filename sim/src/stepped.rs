@@ -6,8 +6,9 @@
 use crate::Error;
 use crate::arch::{Architecture, ClockGating, ZeroTrits};
 use crate::counts::Counts;
-use crate::mapping::{Mapping, Work};
+use crate::mapping::{Mapping, VectorWork, Work};
 use crate::network::{Dot, Network, Sign, Weights, signed_digits};
+use crate::outcome::LayerOutcome;
 
 mod engine;
 mod fetch;
@@ -176,6 +177,26 @@ pub fn run_layer(
     codes: &[i64],
 ) -> Result<LayerRun, Error> {
     Job::new(network, layer_idx, arch, images, codes).map(|job| job.run())
+}
+
+/// Any layer of a network; `codes` are the input codes of all images (a layer of the vector unit needs
+/// none). Outputs only of a dot-product layer.
+pub fn layer(
+    network: &Network,
+    layer_idx: usize,
+    arch: &Architecture,
+    images: usize,
+    codes: &[i64],
+) -> Result<(LayerOutcome, Option<LayerRun>), Error> {
+    let name = network.layers[layer_idx].name.clone();
+    if let Some(work) = VectorWork::of(network, layer_idx, images) {
+        let counts = run_vector(&work, arch);
+        return Ok((LayerOutcome { name, counts, bounds: None }, None));
+    }
+    let job = Job::new(network, layer_idx, arch, images, codes)?;
+    let bounds = Some(crate::bounds::of(job.mapping.work(), arch));
+    let run = job.run();
+    Ok((LayerOutcome { name, counts: run.counts, bounds }, Some(run)))
 }
 
 /// The planes of a layer as trits.

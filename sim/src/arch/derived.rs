@@ -20,7 +20,7 @@ impl Parameters {
 
     /// Tree registers that a sum passes where the tree is split into this many segments (1: whole).
     pub const fn tree_stages(&self, segments: usize) -> usize {
-        (self.lanes / segments).ilog2().div_ceil(self.tree_levels_per_stage as u32) as usize
+        ((self.lanes / segments).ilog2() as usize).div_ceil(self.tree_levels_per_stage)
     }
 
     /// Accumulators of an engine and branch: the segments of a depthwise layer, or 1.
@@ -42,9 +42,8 @@ impl Parameters {
     /// Flip-flops of one branch's tree in one engine that are clocked where the tree is split so.
     pub fn tree_flip_flops(&self, segments: usize) -> u64 {
         let depth = (self.lanes / segments).ilog2() as usize;
-        let registered = |level: &usize| {
-            level.is_multiple_of(self.tree_levels_per_stage) || *level == depth
-        };
+        let registered =
+            |level: &usize| level.is_multiple_of(self.tree_levels_per_stage) || *level == depth;
         (1..=depth).filter(registered).map(|level| self.level_flip_flops(level)).sum()
     }
 

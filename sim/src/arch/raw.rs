@@ -63,7 +63,8 @@ pub(super) enum DepthwiseMode {
 #[serde(deny_unknown_fields)]
 pub(super) struct Scaler {
     pub(super) multipliers: i64,
-    pub(super) scaler_stages: i64,
+    #[serde(rename = "scaler_stages")]
+    pub(super) stages: i64,
     pub(super) scale_bits: i64,
 }
 

@@ -29,17 +29,11 @@ impl VectorWork {
             | Operator::Shuffle { .. }
             | Operator::Subsample { .. } => (outputs, outputs),
             Operator::ChannelPad { .. } => (outputs, input.elements() as u64),
-            Operator::AveragePool { window, .. } => {
-                pool(input, output, *window, Pads::default())
-            }
+            Operator::AveragePool { window, .. } => pool(input, output, *window, Pads::default()),
             Operator::MaxPool { window, pads } => pool(input, output, *window, *pads),
         };
         let images = images as u64;
-        Some(Self {
-            elements: elements * images,
-            reads: reads * images,
-            writes: outputs * images,
-        })
+        Some(Self { elements: elements * images, reads: reads * images, writes: outputs * images })
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Work {
     pub output: Shape,
     /// Images of the batch.
     pub images: usize,
-    /// Width b_x of an input code.
+    /// Width of an input code.
     pub activation_bits: u32,
     /// Whether input codes are signed.
     pub activation_sign: Sign,

@@ -60,7 +60,7 @@ impl Job<'_> {
     pub(super) fn accumulate(&self, state: &mut State) {
         let last = state.tree.last().expect("there is at least a wire");
         let Some(step) = last.step else { return };
-        let shift = step.slice as u32 * self.arch.activation_bits_per_step;
+        let shift = step.slice * self.arch.activation_bits_per_step as usize;
         let merged = self.mapping.work().merged;
         let first = step.chunk == 0 && step.slice == 0;
         let (group, segments) = (self.arch.branches * self.mapping.segments, self.mapping.segments);
@@ -103,8 +103,7 @@ impl Job<'_> {
 
     /// Flip-flops of the accumulators that a step or a round uses.
     fn accumulator_flip_flops(&self, column_tile: usize, row_tile: usize, pass: usize) -> u64 {
-        let engines =
-            self.mapping.active_rows(row_tile) * self.mapping.active_columns(column_tile);
+        let engines = self.mapping.active_rows(row_tile) * self.mapping.active_columns(column_tile);
         let values = engines * self.mapping.segments * self.values(pass);
         values as u64 * u64::from(self.arch.accumulator_bits)
     }
@@ -161,7 +160,7 @@ fn dots_of_any_width(width: usize, codes: &[i16], trits: &[i16], sums: &mut [i32
 }
 
 /// |code| ≤ 255 and at most 4096 lanes, so that nothing wraps; the wrapping forms vectorize.
-#[inline(always)]
+#[inline]
 fn dot(codes: &[i16], trits: &[i16]) -> i32 {
     let products = codes.iter().zip(trits).map(|(&x, &t)| i32::from(x).wrapping_mul(t.into()));
     products.fold(0, i32::wrapping_add)

@@ -45,7 +45,9 @@ impl Job<'_> {
             let pixel = map.pixel(step.row_tile, row);
             for run in &map.chunks[step.chunk] {
                 let len = map.lanes_of(run, step.column_tile);
-                if let Some(first) = map.element(step.column_tile, pixel, run) {
+                // In a cut column tile a run of an idle segment has no lane.
+                let element = map.element(step.column_tile, pixel, run);
+                if let Some(first) = element.filter(|_| len != 0) {
                     let target = &mut codes[run.lane..run.lane + len];
                     self.read_slice(&self.codes[first..first + len], target, step.slice);
                     state.counts.activation_reads += len as u64;

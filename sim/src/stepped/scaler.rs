@@ -139,8 +139,7 @@ impl Job<'_> {
         let engine = row * self.arch.columns + column;
         let planes = self.mapping.planes(take.round.pass);
         let product = |value: usize| {
-            let accumulator =
-                state.shadow.values[(engine * branches + value) * segments + segment];
+            let accumulator = state.shadow.values[(engine * branches + value) * segments + segment];
             let multiplier = match &self.dot.weights {
                 Weights::Fixed { .. } => self.dot.multipliers[channel],
                 Weights::Dbq { branches, .. } => {
