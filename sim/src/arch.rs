@@ -24,7 +24,7 @@ pub const FORMAT: i64 = 1;
 /// Engines of an array.
 const MAX_ENGINES: usize = 1 << 16;
 /// Leaves (engine, branch, lane) of an array.
-const MAX_LEAVES: usize = 1 << 24;
+const MAX_LEAVES: usize = 1 << 22;
 /// The clock, in MHz.
 const MAX_CLOCK_MHZ: f64 = 100_000.0;
 

@@ -68,95 +68,78 @@ fn bad_keys_are_refused_in_one_line_with_line_and_column() {
     }
 }
 
+/// What of preset `edge` is replaced, by what, and the refusal.
+const OUT_OF_RANGE: [(&str, &str, &str); 21] = [
+    ("rows = 4", "rows = 0", "array.rows must be between 1 and 1024, got 0"),
+    ("rows = 4", "rows = -4", "array.rows must be at least 0, got -4"),
+    (
+        "rows = 4",
+        "rows = 9223372036854775807",
+        "array.rows must be between 1 and 1024, got 9223372036854775807",
+    ),
+    ("columns = 4", "columns = 1025", "array.columns must be between 1 and 1024, got 1025"),
+    ("lanes = 16", "lanes = 24", "engine.lanes must be a power of two between 1 and 4096, got 24"),
+    ("lanes = 16", "lanes = 0", "engine.lanes must be a power of two between 1 and 4096, got 0"),
+    ("branches = 2", "branches = 9", "engine.branches must be between 1 and 8, got 9"),
+    (
+        "tree_levels_per_stage = 2",
+        "tree_levels_per_stage = 0",
+        "engine.tree_levels_per_stage must be between 1 and 12, got 0",
+    ),
+    (
+        "activation_bits_per_step = 8",
+        "activation_bits_per_step = 3",
+        "engine.activation_bits_per_step must be a power of two between 1 and 8, got 3",
+    ),
+    (
+        "accumulator_bits = 32",
+        "accumulator_bits = 4294967328",
+        "engine.accumulator_bits must be between 8 and 48, got 4294967295",
+    ),
+    (
+        "mode = \"column\"",
+        "mode = \"segments\"",
+        "depthwise.mode = \"segments\" needs the key depthwise.segments",
+    ),
+    (
+        "mode = \"column\"",
+        "mode = \"column\"\nsegments = 2",
+        "depthwise.segments goes with depthwise.mode = \"segments\" only",
+    ),
+    (
+        "mode = \"column\"",
+        "mode = \"segments\"\nsegments = 32",
+        "depthwise.segments must be a power of two between 2 and 16, got 32",
+    ),
+    (
+        "mode = \"column\"",
+        "mode = \"segments\"\nsegments = 1",
+        "depthwise.segments must be a power of two between 2 and 16, got 1",
+    ),
+    ("multipliers = 2", "multipliers = 0", "scaler.multipliers must be between 1 and 256, got 0"),
+    (
+        "scaler_stages = 4",
+        "scaler_stages = 9",
+        "scaler.scaler_stages must be between 1 and 8, got 9",
+    ),
+    ("scale_bits = 16", "scale_bits = 19", "scaler.scale_bits must be between 2 and 18, got 19"),
+    (
+        "latency_cycles = 4",
+        "latency_cycles = 0",
+        "vector.latency_cycles must be between 1 and 1024, got 0",
+    ),
+    ("clock_mhz = 400", "clock_mhz = nan", "clock_mhz must be above 0 and at most 100000, got NaN"),
+    ("clock_mhz = 400", "clock_mhz = 0", "clock_mhz must be above 0 and at most 100000, got 0"),
+    (
+        "rows = 4\ncolumns = 4",
+        "rows = 1000\ncolumns = 1000",
+        "array.rows · array.columns must be between 1 and 65536, got 1000000",
+    ),
+];
+
 #[test]
 fn values_out_of_range_are_refused_by_key_limit_and_value() {
-    for (from, to, wanted) in [
-        ("rows = 4", "rows = 0", "array.rows must be between 1 and 1024, got 0"),
-        ("rows = 4", "rows = -4", "array.rows must be at least 0, got -4"),
-        (
-            "rows = 4",
-            "rows = 9223372036854775807",
-            "array.rows must be between 1 and 1024, got 9223372036854775807",
-        ),
-        ("columns = 4", "columns = 1025", "array.columns must be between 1 and 1024, got 1025"),
-        (
-            "lanes = 16",
-            "lanes = 24",
-            "engine.lanes must be a power of two between 1 and 4096, got 24",
-        ),
-        (
-            "lanes = 16",
-            "lanes = 0",
-            "engine.lanes must be a power of two between 1 and 4096, got 0",
-        ),
-        ("branches = 2", "branches = 9", "engine.branches must be between 1 and 8, got 9"),
-        (
-            "tree_levels_per_stage = 2",
-            "tree_levels_per_stage = 0",
-            "engine.tree_levels_per_stage must be between 1 and 12, got 0",
-        ),
-        (
-            "activation_bits_per_step = 8",
-            "activation_bits_per_step = 3",
-            "engine.activation_bits_per_step must be a power of two between 1 and 8, got 3",
-        ),
-        (
-            "accumulator_bits = 32",
-            "accumulator_bits = 4294967328",
-            "engine.accumulator_bits must be between 8 and 48, got 4294967295",
-        ),
-        (
-            "mode = \"column\"",
-            "mode = \"segments\"",
-            "depthwise.mode = \"segments\" needs the key depthwise.segments",
-        ),
-        (
-            "mode = \"column\"",
-            "mode = \"column\"\nsegments = 2",
-            "depthwise.segments goes with depthwise.mode = \"segments\" only",
-        ),
-        (
-            "mode = \"column\"",
-            "mode = \"segments\"\nsegments = 32",
-            "depthwise.segments must be a power of two between 2 and 16, got 32",
-        ),
-        (
-            "mode = \"column\"",
-            "mode = \"segments\"\nsegments = 1",
-            "depthwise.segments must be a power of two between 2 and 16, got 1",
-        ),
-        (
-            "multipliers = 2",
-            "multipliers = 0",
-            "scaler.multipliers must be between 1 and 256, got 0",
-        ),
-        (
-            "scaler_stages = 4",
-            "scaler_stages = 9",
-            "scaler.scaler_stages must be between 1 and 8, got 9",
-        ),
-        (
-            "scale_bits = 16",
-            "scale_bits = 19",
-            "scaler.scale_bits must be between 2 and 18, got 19",
-        ),
-        (
-            "latency_cycles = 4",
-            "latency_cycles = 0",
-            "vector.latency_cycles must be between 1 and 1024, got 0",
-        ),
-        (
-            "clock_mhz = 400",
-            "clock_mhz = nan",
-            "clock_mhz must be above 0 and at most 100000, got NaN",
-        ),
-        ("clock_mhz = 400", "clock_mhz = 0", "clock_mhz must be above 0 and at most 100000, got 0"),
-        (
-            "rows = 4\ncolumns = 4",
-            "rows = 1000\ncolumns = 1000",
-            "array.rows · array.columns must be between 1 and 65536, got 1000000",
-        ),
-    ] {
+    for (from, to, wanted) in OUT_OF_RANGE {
         let text = edge_with(from, to).unwrap_err().to_string();
         let wanted = format!("architecture `edge`: {wanted}");
         assert_eq!(text, wanted);

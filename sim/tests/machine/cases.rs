@@ -217,8 +217,7 @@ fn depthwise_three_ways() {
     // Channel c of pixel x holds x + 10·c, so outputs are 3 + 30·c and 6 + 30·c.
     let codes: Vec<i64> = (0..12).map(|i| i / 3 + 10 * (i % 3)).collect();
     let outputs = [3, 33, 63, 6, 36, 66];
-    type Edges<'a> = &'a [u64];
-    let modes: [(DepthwiseMode, [u64; 4], Edges<'_>, Edges<'_>); 3] = [
+    let modes: [(DepthwiseMode, [u64; 4], &[u64], &[u64]); 3] = [
         (DepthwiseMode::Column, [13, 3, 2, 8], &[5, 7, 9], &[7, 9, 11, 8, 10, 12]),
         (DepthwiseMode::Segments(2), [13, 2, 3, 8], &[5, 9], &[7, 8, 11, 9, 10, 12]),
         (DepthwiseMode::Diagonal, [14, 6, 0, 8], &[7, 10], &[9, 9, 12, 10, 10, 13]),

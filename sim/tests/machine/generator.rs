@@ -93,11 +93,11 @@ fn any_case(dice: &mut Dice) -> Case {
 
 fn architecture(dice: &mut Dice) -> Architecture {
     let lanes = dice.of(&[1, 2, 4, 4, 8, 8, 16, 16, 32]);
-    let depthwise = match dice.below(3) {
+    let depthwise = match dice.below(4) {
         0 => DepthwiseMode::Column,
-        1 if 2 <= lanes => DepthwiseMode::Segments(dice.of(&[2, 2, 4]).min(lanes)),
-        1 => DepthwiseMode::Column,
-        _ => DepthwiseMode::Diagonal,
+        1 => DepthwiseMode::Diagonal,
+        _ if lanes == 1 => DepthwiseMode::Column,
+        _ => DepthwiseMode::Segments(dice.of(&[2, 2, 4]).min(lanes)),
     };
     Architecture::new(Parameters {
         name: "random".to_owned(),
@@ -276,6 +276,11 @@ impl Histogram {
         if divides_nothing(case) {
             note("divides nothing".to_owned());
         }
+        if 2 * if work.merged { 1 } else { arch.branches.min(work.planes as usize) }
+            <= arch.multipliers
+        {
+            note("several outputs a take".to_owned());
+        }
         if 1 < case.images {
             note("several images".to_owned());
         }
@@ -309,6 +314,7 @@ impl Histogram {
             ("Unsigned", 5),
             ("several images", 5),
             ("scaler-bound", 5),
+            ("several outputs a take", 5),
             ("divides nothing", 30),
             ("several passes", 20),
         ];
