@@ -5,6 +5,9 @@
 //! outputs fast; [`compare`] says where two of them differ; [`complexity`] counts what it costs on no
 //! machine in particular.
 //!
+//! An [`arch::Architecture`] is the machine. [`mapping`] cuts a layer for it; [`stepped`] runs it clock edge by
+//! clock edge and defines its time; [`fast`] gives the same [`counts`] from the tile structure.
+//!
 //! This crate never prints, opens a path, spawns a thread, reads a clock or draws a random number.
 
 pub mod compare;
@@ -14,5 +17,14 @@ pub mod kernels;
 pub mod limits;
 pub mod network;
 pub mod reference;
+
+pub mod arch;
+pub mod bounds;
+pub mod counts;
+pub mod fast;
+pub mod mapping;
+pub mod outcome;
+pub mod stepped;
+pub mod units;
 
 pub use error::Error;
