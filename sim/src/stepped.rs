@@ -59,7 +59,7 @@ impl<'a> Job<'a> {
         let (Some(dot), Some(work)) = (layer.dot(), Work::of(network, layer_idx, images)) else {
             return Err(Error::malformed(place, "is no dot-product layer"));
         };
-        let elements = images * work.input.elements();
+        let elements = images.saturating_mul(work.input.elements());
         if images == 0 || codes.len() != elements {
             let limit = format!("{} for each of at least 1 image", work.input.elements());
             return Err(Error::limit(place, "the number of input codes", limit, codes.len()));
@@ -154,8 +154,7 @@ impl<'a> Job<'a> {
         let work = self.mapping.work();
         assert_eq!(counts.products, work.products(self.arch), "work done is work required");
         assert_eq!(counts.steps, self.mapping.steps(), "every step is issued once");
-        let bounds = crate::bounds::of(work, self.arch);
-        assert!(bounds.largest() <= counts.cycles, "{} is below {bounds:?}", counts.cycles);
+        crate::bounds::of(work, self.arch).assert_held_by(&counts);
         LayerRun { outputs: state.outputs, written_at: state.written_at, counts }
     }
 
