@@ -202,8 +202,12 @@ pub fn layer(
 fn planes(network: &Network, dot: &Dot, count: u32) -> Vec<Vec<i16>> {
     match &dot.weights {
         Weights::Dbq { codes, .. } => {
-            let trit = |code: u8, j| i16::from(code) / 3_i16.pow(j) % 3 - 1;
-            (0..count).map(|j| codes.iter().map(|&code| trit(code, j)).collect()).collect()
+            let plane = |j| {
+                let trits: [i16; 256] =
+                    std::array::from_fn(|code| [-1, 0, 1][code / 3_usize.pow(j) % 3]);
+                codes.iter().map(|&code| trits[usize::from(code)]).collect::<Vec<_>>()
+            };
+            (0..count).map(plane).collect()
         }
         Weights::Fixed { values, .. } => {
             let mut planes = vec![Vec::with_capacity(values.len()); count as usize];
