@@ -1,6 +1,7 @@
 //! Closed-form lower bounds of a layer's cycles: what no schedule of this machine can beat.
 
 use crate::arch::{Architecture, DepthwiseMode};
+use crate::counts::Counts;
 use crate::mapping::Work;
 use crate::units::Cycles;
 
@@ -19,6 +20,14 @@ impl Bounds {
     /// The one that binds.
     pub fn largest(&self) -> Cycles {
         self.latency.max(self.leaves).max(self.scaler)
+    }
+
+    /// Asserts that no count of cycles is below a bound, nor below its own steps and the latency.
+    pub(crate) fn assert_held_by(&self, counts: &Counts) {
+        let cycles = counts.cycles;
+        assert!(self.largest() <= cycles, "{cycles} cycles are below {self:?}");
+        let steps = Cycles(counts.steps) + self.latency;
+        assert!(steps <= cycles, "{cycles} cycles are below {} steps and {self:?}", counts.steps);
     }
 }
 

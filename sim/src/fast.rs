@@ -12,6 +12,10 @@ use crate::network::{Geometry, Network, Pads, Window};
 use crate::outcome::{LayerOutcome, Outcome};
 use crate::units::Cycles;
 
+mod lift;
+
+pub use lift::{Lift, lift};
+
 /// Tiles that are alike.
 struct Tiles {
     count: u64,
@@ -263,15 +267,14 @@ fn taps_inside(work: &Work) -> u64 {
 
 /// The counts of a dot-product layer; refuses one that the architecture cannot run.
 ///
-/// A product of sizes beyond 2^64 would be a layer of centuries; [`crate::limits`] keep all counts below.
+/// [`crate::limits`] keep all counts far below 2^64 for batches whose outputs fit a memory.
 pub fn dot_layer(work: &Work, arch: &Architecture) -> Result<Counts, Error> {
     work.fits(arch)?;
     let cut = Cut::new(work, arch);
     let mut counts = Counts::default();
     cut.time(&mut counts);
     cut.work(&mut counts);
-    let bounds = crate::bounds::of(work, arch);
-    assert!(bounds.largest() <= counts.cycles, "{} is below {bounds:?}", counts.cycles);
+    crate::bounds::of(work, arch).assert_held_by(&counts);
     Ok(counts)
 }
 

@@ -59,7 +59,7 @@ impl<'a> Job<'a> {
         let (Some(dot), Some(work)) = (layer.dot(), Work::of(network, layer_idx, images)) else {
             return Err(Error::malformed(place, "is no dot-product layer"));
         };
-        let elements = images * work.input.elements();
+        let elements = images.saturating_mul(work.input.elements());
         if images == 0 || codes.len() != elements {
             let limit = format!("{} for each of at least 1 image", work.input.elements());
             return Err(Error::limit(place, "the number of input codes", limit, codes.len()));
@@ -154,8 +154,7 @@ impl<'a> Job<'a> {
         let work = self.mapping.work();
         assert_eq!(counts.products, work.products(self.arch), "work done is work required");
         assert_eq!(counts.steps, self.mapping.steps(), "every step is issued once");
-        let bounds = crate::bounds::of(work, self.arch);
-        assert!(bounds.largest() <= counts.cycles, "{} is below {bounds:?}", counts.cycles);
+        crate::bounds::of(work, self.arch).assert_held_by(&counts);
         LayerRun { outputs: state.outputs, written_at: state.written_at, counts }
     }
 
@@ -203,8 +202,12 @@ pub fn layer(
 fn planes(network: &Network, dot: &Dot, count: u32) -> Vec<Vec<i16>> {
     match &dot.weights {
         Weights::Dbq { codes, .. } => {
-            let trit = |code: u8, j| i16::from(code) / 3_i16.pow(j) % 3 - 1;
-            (0..count).map(|j| codes.iter().map(|&code| trit(code, j)).collect()).collect()
+            let plane = |j| {
+                let trits: [i16; 256] =
+                    std::array::from_fn(|code| [-1, 0, 1][code / 3_usize.pow(j) % 3]);
+                codes.iter().map(|&code| trits[usize::from(code)]).collect::<Vec<_>>()
+            };
+            (0..count).map(plane).collect()
         }
         Weights::Fixed { values, .. } => {
             let mut planes = vec![Vec::with_capacity(values.len()); count as usize];

@@ -34,7 +34,7 @@ pub struct Work {
 }
 
 impl Work {
-    /// The work of a dot-product layer of a network; none for other layers. `images` is at least 1.
+    /// The work of a dot-product layer of a network; none for other layers.
     pub fn of(network: &Network, layer_idx: usize, images: usize) -> Option<Self> {
         let layer = &network.layers[layer_idx];
         let dot = layer.dot()?;
@@ -82,6 +82,9 @@ impl Work {
             let place = format!("layer `{}` on architecture `{}`", self.name, arch.name);
             Err(Error::limit(place, what, limit, value))
         };
+        if self.images == 0 {
+            return refuse("the number of images", "at least 1".to_owned(), self.images);
+        }
         if arch.accumulator_bits < self.accumulator_bits {
             let limit = format!("at most the array's {}", arch.accumulator_bits);
             return refuse("the accumulator bits needed", limit, self.accumulator_bits as usize);

@@ -145,23 +145,23 @@ fn dots<const N: usize>(codes: &[i16], trits: &[i16], sums: &mut [i32]) {
     let (groups, _) = trits.as_chunks::<N>();
     for (sums, groups) in sums.chunks_mut(segments.len()).zip(groups.chunks(segments.len())) {
         for ((sum, trits), codes) in sums.iter_mut().zip(groups).zip(segments) {
-            *sum = dot(codes, trits);
+            *sum = dot(codes, trits).into();
         }
     }
 }
 
-fn dots_of_any_width(width: usize, codes: &[i16], trits: &[i16], sums: &mut [i32]) {
-    let segments = codes.len() / width;
-    let groups = trits.chunks_exact(width);
-    for (i, (sum, trits)) in sums.iter_mut().zip(groups).enumerate() {
-        let first = i % segments * width;
-        *sum = dot(&codes[first..first + width], trits);
-    }
+/// At most 128 products of |code| ≤ 255 stay within 16 bits; the wrapping forms vectorize.
+#[inline]
+fn dot<const N: usize>(codes: &[i16; N], trits: &[i16; N]) -> i16 {
+    const { assert!(N <= 128) };
+    let products = codes.iter().zip(trits).map(|(&code, &trit)| code.wrapping_mul(trit));
+    products.fold(0, i16::wrapping_add)
 }
 
-/// |code| ≤ 255 and at most 4096 lanes, so that nothing wraps; the wrapping forms vectorize.
-#[inline]
-fn dot(codes: &[i16], trits: &[i16]) -> i32 {
-    let products = codes.iter().zip(trits).map(|(&x, &t)| i32::from(x).wrapping_mul(t.into()));
-    products.fold(0, i32::wrapping_add)
+fn dots_of_any_width(width: usize, codes: &[i16], trits: &[i16], sums: &mut [i32]) {
+    let segments = codes.len() / width;
+    for (i, (sum, trits)) in sums.iter_mut().zip(trits.chunks_exact(width)).enumerate() {
+        let codes = &codes[i % segments * width..][..width];
+        *sum = codes.iter().zip(trits).map(|(&code, &trit)| i32::from(code * trit)).sum();
+    }
 }

@@ -209,6 +209,9 @@ fn fixed_serial_gated() {
     assert_eq!(state.accumulators.values[0], 17);
 }
 
+/// Mode; cycles, steps, stalls, empty; edges of the moves; edge of each output, NHWC.
+type Mode<'a> = (DepthwiseMode, [u64; 4], &'a [u64], &'a [u64]);
+
 #[test]
 fn depthwise_three_ways() {
     let window = Window { kernel_height: 1, kernel_width: 3, stride_height: 1, stride_width: 1 };
@@ -217,7 +220,7 @@ fn depthwise_three_ways() {
     // Channel c of pixel x holds x + 10·c, so outputs are 3 + 30·c and 6 + 30·c.
     let codes: Vec<i64> = (0..12).map(|i| i / 3 + 10 * (i % 3)).collect();
     let outputs = [3, 33, 63, 6, 36, 66];
-    let modes: [(DepthwiseMode, [u64; 4], &[u64], &[u64]); 3] = [
+    let modes: [Mode<'_>; 3] = [
         (DepthwiseMode::Column, [13, 3, 2, 8], &[5, 7, 9], &[7, 9, 11, 8, 10, 12]),
         (DepthwiseMode::Segments(2), [13, 2, 3, 8], &[5, 9], &[7, 8, 11, 9, 10, 12]),
         (DepthwiseMode::Diagonal, [14, 6, 0, 8], &[7, 10], &[9, 9, 12, 10, 10, 13]),

@@ -2,12 +2,13 @@
 
 use tridot_sim::arch::Architecture;
 use tridot_sim::counts::Counts;
+use tridot_sim::fast::{self, lift};
 use tridot_sim::network::{
     Description, Digits, Dot, DotOutput, Geometry, Input, Layer, Network, Operator, Pads,
     Provenance, Requantize, Shape, Sign, TensorId, TensorType, Weights, Window,
 };
-use tridot_sim::outcome::{Limiter, lift};
-use tridot_sim::{fast, reference, stepped};
+use tridot_sim::outcome::Limiter;
+use tridot_sim::{reference, stepped};
 
 const REQUANTIZE: Requantize = Requantize { shift: 7, low: 0, high: 255 };
 

@@ -133,6 +133,55 @@ fn named_by(work: &Work, pixel: usize, channel: usize, k: usize) -> CodeSource {
     CodeSource::Element(pixel * work.input.channels + input_channel)
 }
 
+/// The edge of every output after TIMING.md, section 5: moves by recurrence, takes in the order of
+/// rows and segments, the write `scaler_stages` edges after an output's last take.
+fn edges_of_outputs(case: &Case) -> Vec<u64> {
+    let (work, arch) = (case.work(), &case.arch);
+    let map = Mapping::new(&work, arch).unwrap();
+    let stages = arch.operand_stages() + arch.tree_stages(map.segments);
+    let steps_per_pass = map.chunks.len() * map.slices;
+    let rounds: Vec<(usize, usize)> = if work.merged {
+        vec![(steps_per_pass * map.passes, 1)]
+    } else {
+        (0..map.passes).map(|pass| (steps_per_pass, map.planes(pass).len())).collect()
+    };
+    let mut edges = vec![0; usize::try_from(work.outputs()).unwrap()];
+    // The edge from which the next round's steps and the last round's takes count.
+    let (mut moved, mut drain) = (3 + stages, 0);
+    for column_tile in 0..map.column_tiles {
+        for row_tile in 0..map.row_tiles {
+            let segments = map.active_segments(column_tile);
+            let outputs = map.active_rows(row_tile) * segments;
+            for &(steps, values) in &rounds {
+                moved += steps.max(drain);
+                // The take, counted from 1, that has the last value of output i.
+                let take = |i: usize| match arch.multipliers / values {
+                    0 | 1 => (i + 1) * values.div_ceil(arch.multipliers),
+                    at_once => i / at_once + 1,
+                };
+                drain = take(outputs - 1);
+                for (i, column) in (0..outputs)
+                    .flat_map(|i| (0..map.active_columns(column_tile)).map(move |q| (i, q)))
+                {
+                    let pixel = map.pixel(row_tile, i / segments);
+                    let channel = map.channel(column_tile, column, i % segments);
+                    let edge = (moved + take(i) + arch.scaler_stages) as u64;
+                    edges[pixel * work.output.channels + channel] = edge;
+                }
+            }
+        }
+    }
+    edges
+}
+
+#[test]
+fn every_output_is_written_at_the_edge_of_the_formula() {
+    for number in 0..cases() {
+        let case = case(number);
+        assert_eq!(run(&case).written_at, edges_of_outputs(&case), "case {number}: {case:?}");
+    }
+}
+
 /// More multipliers, and more of what a step holds at one latency, never cost cycles.
 #[test]
 fn more_bandwidth_never_costs_cycles() {
