@@ -175,7 +175,7 @@ fn the_map_names_every_source_file() {
             // A submodule is covered by its folder.
             let covered = path.ancestors().any(|part| {
                 map.contains(&format!("`{}`", part.display())) || {
-                    let folder = format!("`{}/", part.display());
+                    let folder = format!("`{}/`", part.display());
                     part != Path::new("") && 1 < part.components().count() && map.contains(&folder)
                 }
             });

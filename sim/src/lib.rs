@@ -10,21 +10,24 @@
 //!
 //! This crate never prints, opens a path, spawns a thread, reads a clock or draws a random number.
 
-pub mod compare;
-pub mod complexity;
-pub mod error;
-pub mod kernels;
-pub mod limits;
 pub mod network;
 pub mod reference;
 
+pub mod compare;
+pub mod complexity;
+pub mod kernels;
+
 pub mod arch;
+pub mod mapping;
+pub mod stepped;
+
 pub mod bounds;
 pub mod counts;
 pub mod fast;
-pub mod mapping;
 pub mod outcome;
-pub mod stepped;
 pub mod units;
+
+pub mod error;
+pub mod limits;
 
 pub use error::Error;
