@@ -159,7 +159,8 @@ fn folded_mobilenetv2_becomes_an_integer_network() {
     }
     let file = "mobilenet_v2_1.0_224_dequant.safetensors";
     let Some(float) = float_network(name, file, "mobilenetv2-1.0-224-folded") else { return };
-    let network = quantized_on_synthetic(&float, &Plan::default_with_branches(2), 8);
+    let plan = Plan::from_toml(include_str!("../experiments/plans/mobilenetv2-b2.toml")).unwrap();
+    let network = quantized_on_synthetic(&float, &plan, 8);
     assert_all_equal(&network, &data::picture_like(network.input.tensor.shape, 1, 1));
 }
 
