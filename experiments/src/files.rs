@@ -76,7 +76,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
     let mut beside = builder.tempfile_in(folder).map_err(|error| unwritable(path, &error))?;
-    beside.write_all(bytes).with_context(place)?;
+    beside.as_file_mut().write_all(bytes).with_context(place)?;
     beside.as_file().sync_all().with_context(place)?;
     beside.persist(path).map_err(|error| error.error).with_context(place)?;
     #[cfg(unix)]
