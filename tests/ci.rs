@@ -10,7 +10,6 @@
 )]
 
 use std::env;
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -89,6 +88,8 @@ fn steps(has_nextest: bool) -> Vec<Step> {
             arguments: &["cargo", "doc", "--workspace", "--no-deps"],
             environment: &[("RUSTDOCFLAGS", "-D warnings")],
         },
+        // All platforms' packages, which the next step looks at.
+        cargo("fetch", &["cargo", "fetch", "--locked"]),
         Step {
             name: "deny",
             tool: Some("cargo-deny"),
@@ -144,8 +145,8 @@ fn main() -> ExitCode {
 }
 
 fn run(step: &Step, root: &Path, skipped_file: &Path) -> bool {
-    let mut command = Command::new(step.arguments[0]);
-    command.args(&step.arguments[1..]).current_dir(root).env("TRIDOT_SKIPPED", skipped_file);
+    let mut command = command(step.arguments);
+    command.current_dir(root).env("TRIDOT_SKIPPED", skipped_file);
     command.envs(step.environment.iter().copied());
     match command.status() {
         Ok(status) => status.success(),
@@ -200,9 +201,17 @@ fn is_there(name: &str) -> bool {
     succeeds(tool.version)
 }
 
-fn succeeds<S: AsRef<OsStr>>(arguments: &[S]) -> bool {
-    let mut command = Command::new(&arguments[0]);
-    command.args(&arguments[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+/// A program with its arguments, as from a shell: `cargo-machete` takes `CARGO_PKG_NAME`, which
+/// `cargo run` sets, for a sign that it runs under itself.
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(arguments[0]);
+    command.args(&arguments[1..]).env_remove("CARGO_PKG_NAME");
+    command
+}
+
+fn succeeds(arguments: &[&str]) -> bool {
+    let mut command = command(arguments);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 
@@ -214,8 +223,7 @@ fn install_missing() {
             Install::Pip => &["python3", "-m", "pip", "install", "--quiet", tool.name],
         };
         println!("== install {}: {}", tool.name, arguments.join(" "));
-        let installed =
-            Command::new(arguments[0]).args(&arguments[1..]).stdin(Stdio::null()).status();
+        let installed = command(arguments).stdin(Stdio::null()).status();
         if !installed.is_ok_and(|status| status.success()) {
             println!("{} could not be installed: run `{}` by hand", tool.name, arguments.join(" "));
         }

@@ -129,7 +129,8 @@ fn quantized_visual_wake_words_stays_near_float() {
     let set = data::load(&folder).unwrap();
     assert_eq!((set.calibration.len(), set.test.len()), (500, 500));
     let float_percent = float.accuracy(&set.test.pixels, &set.test.labels).unwrap().percent();
-    let network = quantized(&float, &Plan::default_with_branches(3), &set);
+    let plan = Plan::from_toml(include_str!("../experiments/plans/vww-b3.toml")).unwrap();
+    let network = quantized(&float, &plan, &set);
     let integer_percent = percent_correct(&network, &set.test);
     println!("float {float_percent:.1} %, integer {integer_percent:.1} % of 500");
     assert!(float_percent - 2.0 <= integer_percent);
@@ -158,7 +159,8 @@ fn folded_mobilenetv2_becomes_an_integer_network() {
     }
     let file = "mobilenet_v2_1.0_224_dequant.safetensors";
     let Some(float) = float_network(name, file, "mobilenetv2-1.0-224-folded") else { return };
-    let network = quantized_on_synthetic(&float, &Plan::default_with_branches(2), 8);
+    let plan = Plan::from_toml(include_str!("../experiments/plans/mobilenetv2-b2.toml")).unwrap();
+    let network = quantized_on_synthetic(&float, &plan, 8);
     assert_all_equal(&network, &data::picture_like(network.input.tensor.shape, 1, 1));
 }
 

@@ -75,13 +75,18 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
         // As for any new file, the umask takes its part.
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    let mut beside = builder.tempfile_in(folder).with_context(place)?;
+    let mut beside = builder.tempfile_in(folder).map_err(|error| unwritable(path, &error))?;
     beside.write_all(bytes).with_context(place)?;
     beside.as_file().sync_all().with_context(place)?;
     beside.persist(path).map_err(|error| error.error).with_context(place)?;
     #[cfg(unix)]
     File::open(folder).and_then(|folder| folder.sync_all()).with_context(place)?;
     Ok(())
+}
+
+/// The kind of error alone: its text would name the passing file beside the one that is asked for.
+fn unwritable(path: &Path, error: &std::io::Error) -> anyhow::Error {
+    anyhow::anyhow!("{}: cannot be written: {}", path.display(), error.kind())
 }
 
 /// Whether a file can be written there: found out before hours of work, not after.
@@ -94,11 +99,8 @@ pub(crate) fn check_writable(path: &Path) -> Result<()> {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
-    tempfile::Builder::new()
-        .prefix(".tridot-")
-        .tempfile_in(folder)
-        .with_context(|| format!("{}: cannot be written", path.display()))?;
-    Ok(())
+    let beside = tempfile::Builder::new().prefix(".tridot-").tempfile_in(folder);
+    beside.map(drop).map_err(|error| unwritable(path, &error))
 }
 
 /// A topology by the rule of all arguments: with `/` or an extension it is a file, else a built-in name.

@@ -80,7 +80,8 @@ fn check_rounding(reports: &[LayerReport]) -> Result<(), Error> {
         if let Some(error) = report.rounding_error.filter(|&error| 1.0 < error) {
             let place = format!("layer `{}`", report.name);
             let what = "the worst rounding error in output steps";
-            return Err(Error::limit(place, what, "at most 1", format!("{error:.3}")));
+            let limit = "at most 1 (more scale_bits or a scale per channel lowers it)";
+            return Err(Error::limit(place, what, limit, format!("{error:.3}")));
         }
     }
     Ok(())

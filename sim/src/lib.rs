@@ -5,14 +5,29 @@
 //! outputs fast; [`compare`] says where two of them differ; [`complexity`] counts what it costs on no
 //! machine in particular.
 //!
+//! An [`arch::Architecture`] is the machine. [`mapping`] cuts a layer for it; [`stepped`] runs it clock edge by
+//! clock edge and defines its time; [`fast`] gives the same [`counts`] from the tile structure.
+//!
 //! This crate never prints, opens a path, spawns a thread, reads a clock or draws a random number.
+
+pub mod network;
+pub mod reference;
 
 pub mod compare;
 pub mod complexity;
-pub mod error;
 pub mod kernels;
+
+pub mod arch;
+pub mod mapping;
+pub mod stepped;
+
+pub mod bounds;
+pub mod counts;
+pub mod fast;
+pub mod outcome;
+pub mod units;
+
+pub mod error;
 pub mod limits;
-pub mod network;
-pub mod reference;
 
 pub use error::Error;

@@ -74,8 +74,8 @@ fn use_accepted(checkpoint: &Checkpoint, _: &[u8]) {
         assert!(tensor.values.iter().all(|value| value.is_finite()));
     }
     let topology = Topology::from_toml(TOPOLOGY).unwrap();
-    let fits = !identify(&checkpoint, std::slice::from_ref(&topology)).is_empty();
-    match float_network(&checkpoint, topology) {
+    let fits = !identify(checkpoint, std::slice::from_ref(&topology)).is_empty();
+    match float_network(checkpoint, topology) {
         Ok(network) => {
             assert!(fits);
             let lengths = network.parameters.iter().flatten().map(|layer| layer.weights.len());
@@ -139,7 +139,8 @@ fn view_mutant(random: &mut Random) -> Mutant {
             "name"
         }
         7 => {
-            tensor.storage = random.pick(&["HalfStorage", "DoubleStorage", "LongStorage", "\u{7}"]);
+            tensor.storage =
+                random.pick::<&str>(&["HalfStorage", "DoubleStorage", "LongStorage", "\u{7}"]);
             "storage's type"
         }
         _ => {

@@ -85,7 +85,7 @@ fn hostile_tables_of_labels_are_refused_or_usable() {
     let n_mutants = cases("FUZZ_MUTANTS", 1_500, 12_000);
     let dir = tempfile::tempdir().unwrap();
     for name in ["a.bin", "b.bin", "c.bin", "d.bin"] {
-        write(dir.path().join(name), [7; 96 * 96 * 3]).unwrap();
+        write(dir.path().join(name), vec![7; 96 * 96 * 3]).unwrap();
     }
     let read = |bytes: &[u8]| {
         write(dir.path().join("y_labels.csv"), bytes).unwrap();

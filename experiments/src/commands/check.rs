@@ -140,8 +140,7 @@ fn report(network: &Network, data: String, samples: usize, compared: &[Compared]
 }
 
 fn tell(report: &Report, compared: &[Compared], printer: &Printer) {
-    printer
-        .line(format_args!("{}, {} pictures of {}", report.network, report.samples, report.data));
+    printer.line(format_args!("{}, {} pictures ({})", report.network, report.samples, report.data));
     let mut heads = vec!["layer", "values_compared"];
     heads.extend(compared.iter().map(|(name, _)| name.as_str()));
     let rows = report.layers.iter().enumerate().map(|(id, layer)| {

@@ -44,7 +44,7 @@ struct LayerReport {
 }
 
 /// What a network calibrated without data says that its data was.
-const SYNTHETIC: &str = "synthetic pictures";
+const SYNTHETIC: &str = "synthetic";
 /// Test pictures between two moves of the float network's bar.
 const FLOAT_BATCH: usize = 512;
 
@@ -229,7 +229,7 @@ fn tell(report: &Report, printer: &Printer) {
         report.mean, report.std
     ));
     printer.line(format_args!(
-        "calibrated on {} pictures of {}, seed {}; batch norm: {}",
+        "calibrated on {} pictures ({}), seed {}; batch norm: {}",
         report.calibration_samples,
         report.data.as_deref().unwrap_or("no data set"),
         report.seed,

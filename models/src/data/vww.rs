@@ -59,7 +59,8 @@ fn parse(line: &str) -> Result<Row, String> {
         return Err(format!("must be `file,classes,label`, got {} fields", fields.len()));
     };
     // A name with a separator could lead out of the folder.
-    if file.is_empty() || file.contains(['/', '\\', '\0']) || file == ".." || file == "." {
+    let is_plain = |c: char| !c.is_control() && !['/', '\\'].contains(&c);
+    if file.is_empty() || !file.chars().all(is_plain) || file == ".." || file == "." {
         return Err(format!("`{}` is no plain file name", file.escape_debug()));
     }
     if classes.parse() != Ok(CLASSES) {

@@ -7,7 +7,7 @@
 //! name = "example"
 //! input = { height = 8, width = 8, channels = 3 }   # of a picture
 //! classes = 4                                       # elements of the last tensor
-//! # What is done to a pixel: (pixel / 255 − mean) / std, per input channel.
+//! ## What is done to a pixel: (pixel / 255 − mean) / std, per input channel.
 //! normalization = { mean = [0.5, 0.5, 0.5], std = [0.5, 0.5, 0.5] }
 //! batch_norm = "separate"     # or "folded": checkpoints have a bias in place of each batch norm
 //! epsilon = 1e-5              # of every batch norm

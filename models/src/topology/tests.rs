@@ -160,7 +160,7 @@ fn faults_of_toml_have_line_and_column() {
     for (from, to, error) in [
         ("classes", "klasses", "line 4, column 1: unknown field `klasses`"),
         ("epsilon", "classes", "line 7, column 1: duplicate key"),
-        ("kernel", "kernal", "line 10, column 59: unknown field `kernal`"),
+        ("kernel", "kernels", "line 10, column 59: unknown field `kernels`"),
         ("\"convolution\"", "\"conv\"", "line 10, column 10: unknown variant `conv`"),
         ("kernel = 3", "kernel = 3.5", "line 10, column 68: invalid type: floating point"),
         ("kernel = 3", "kernel = [3]", "line 10, column 68: invalid length 1"),

@@ -52,26 +52,23 @@ impl Lanes for Avx2 {
     type Pairs = __m256i;
     type W = __m256i;
 
-    #[inline(always)]
+    #[target_feature(enable = "avx2")]
     unsafe fn group(job: Job<'_>, sink: &mut Sink<'_>) {
         // SAFETY: passed on.
         unsafe {
             if job.layer.words {
                 tiles! {
-                Avx2, true, job, sink;
+                [#[target_feature(enable = "avx2")]] Avx2, true, job, sink;
                 1, 1 => 4;
                 1, 2 => 4;
                 1, 3 => 3;
                 1, 4 => 2;
                 2, 1 => 4;
                 2, 2 => 2;
-                3, 1 => 3;
-                4, 1 => 2;
-                5, 1 => 2;
                 }
             } else {
                 tiles! {
-                Avx2, false, job, sink;
+                [#[target_feature(enable = "avx2")]] Avx2, false, job, sink;
                 1, 1 => 4;
                 1, 2 => 4;
                 1, 3 => 3;
@@ -155,7 +152,7 @@ impl Lanes for Avx2 {
     /// y in two vectors of 64 bits, even and odd lanes. The bits of an arithmetic shift by up to 32 that
     /// stay are the same as of a logical one: even lanes shift them down, odd lanes up, to their places. What
     /// is left of a larger shift follows in 32 bits.
-    #[inline(always)]
+    #[target_feature(enable = "avx2")]
     unsafe fn codes<const B: usize>(sums: Sums<'_>, scale: ScaleAt<'_>, shift: Shift, out: Codes) {
         assert!(scale.multipliers.len() == B * LANES && scale.bias.len() == LANES);
         assert!((sums.pixels - 1) * sums.pitch + B * LANES <= sums.sums.len());

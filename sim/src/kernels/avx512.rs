@@ -60,26 +60,23 @@ impl Lanes for Avx512Vnni {
     type Pairs = __m512i;
     type W = __m512i;
 
-    #[inline(always)]
+    #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
     unsafe fn group(job: Job<'_>, sink: &mut Sink<'_>) {
         // SAFETY: passed on.
         unsafe {
             if job.layer.words {
                 tiles! {
-                Avx512Vnni, true, job, sink;
+                [#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]] Avx512Vnni, true, job, sink;
                 1, 1 => 8;
                 1, 2 => 8;
                 1, 3 => 6;
                 1, 4 => 6;
                 2, 1 => 8;
                 2, 2 => 6;
-                3, 1 => 6;
-                4, 1 => 6;
-                5, 1 => 4;
                 }
             } else {
                 tiles! {
-                Avx512Vnni, false, job, sink;
+                [#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]] Avx512Vnni, false, job, sink;
                 1, 1 => 8;
                 1, 2 => 8;
                 1, 3 => 6;
@@ -161,7 +158,7 @@ impl Lanes for Avx512Vnni {
     }
 
     /// As in `avx2.rs`, twice as wide.
-    #[inline(always)]
+    #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
     unsafe fn codes<const B: usize>(sums: Sums<'_>, scale: ScaleAt<'_>, shift: Shift, out: Codes) {
         assert!(scale.multipliers.len() == B * LANES && scale.bias.len() == LANES);
         assert!((sums.pixels - 1) * sums.pitch + B * LANES <= sums.sums.len());

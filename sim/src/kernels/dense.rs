@@ -292,15 +292,33 @@ unsafe fn flush<L: Lanes, const WORDS: bool, const V: usize, const P: usize>(
 }
 
 /// Chooses the register tile of a group: planes, channel vectors => pixels.
+///
+/// Each is a function of its own with the attributes of its instruction set: the compiler's time
+/// grows faster than the length of a function.
 macro_rules! tiles {
-    ($lanes:ty, $words:literal, $job:ident, $sink:ident;
+    ($attributes:tt $lanes:ty, $words:literal, $job:ident, $sink:ident;
      $($planes:literal, $count:literal => $pixels:literal;)*) => {
         match ($job.scale.planes, $job.count) {
             $(($planes, $count) => {
-                $job.walk::<$lanes, $words, $planes, { $planes * $count }, $pixels>($sink);
+                dense::tile!($attributes $lanes, $words, $planes, $count, $pixels, $job, $sink);
             })*
             _ => unreachable!("a group has one to five vectors"),
         }
     };
 }
 pub(super) use tiles;
+
+/// One register tile, as a function.
+macro_rules! tile {
+    ([$(#[$attribute:meta])*] $lanes:ty, $words:literal,
+     $planes:literal, $count:literal, $pixels:literal, $job:ident, $sink:ident) => {{
+        $(#[$attribute])*
+        #[inline(never)]
+        unsafe fn walk(job: Job<'_>, sink: &mut Sink<'_>) {
+            // SAFETY: passed on.
+            unsafe { job.walk::<$lanes, $words, $planes, { $planes * $count }, $pixels>(sink) };
+        }
+        walk($job, $sink);
+    }};
+}
+pub(super) use tile;

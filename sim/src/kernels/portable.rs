@@ -35,7 +35,7 @@ impl Lanes for Portable {
         // SAFETY: passed on.
         unsafe {
             tiles! {
-                Portable, true, job, sink;
+                [] Portable, true, job, sink;
                 1, 1 => 1;
                 1, 2 => 1;
                 1, 3 => 1;

@@ -229,6 +229,6 @@ fn print(report: &Report, printer: &Printer) {
 }
 
 fn calibration(report: &Report) -> String {
-    let data = report.data.as_deref().unwrap_or("synthetic pictures");
-    format!("{} pictures of {data}, seed {}", report.calibration_samples, report.seed)
+    let data = report.data.as_deref().unwrap_or("no data set");
+    format!("{} pictures ({data}), seed {}", report.calibration_samples, report.seed)
 }
