@@ -1,7 +1,7 @@
 //! A network's shape, before any number is known: what a network file describes.
 //!
 //! Geometry, shapes, pads and windows are the types of [`tridot_sim::network`]. The form of a network
-//! file is described in [`file`]; [`builtin`] gives those that are built in.
+//! file is described in [`mod@file`]; [`fn@builtin`] gives those that are built in.
 
 use tridot_sim::complexity::LayerShape;
 use tridot_sim::network::{Geometry, Pads, Shape, TensorId, Window};

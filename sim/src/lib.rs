@@ -1,7 +1,7 @@
 //! What is simulated, and the language it is described in.
 //!
 //! A [`network::Network`] is the quantized artifact: integers only, one meaning, exactly.
-//! [`reference`] computes it with plain loops and defines its outputs; [`kernels`] computes the same
+//! [`mod@reference`] computes it with plain loops and defines its outputs; [`kernels`] computes the same
 //! outputs fast; [`compare`] says where two of them differ; [`complexity`] counts what it costs on no
 //! machine in particular.
 //!
