@@ -33,10 +33,7 @@ struct Cli {
 pub(crate) struct Global {
     /// Threads to use [default: all processors].
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    #[cfg_attr(
-        not(feature = "train"),
-        expect(dead_code, reason = "nothing here runs on several threads")
-    )]
+    #[cfg(feature = "train")]
     pub(crate) threads: Option<u16>,
     /// Print one JSON object, as docs/json.md describes.
     #[arg(long, global = true)]

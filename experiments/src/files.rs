@@ -1,7 +1,9 @@
 //! The only place that opens, writes and renames files.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
+#[cfg(feature = "train")]
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
@@ -11,6 +13,7 @@ use tridot_sim::network::Network;
 /// The largest checkpoint that is read: 4 GiB.
 pub(crate) const MAX_CHECKPOINT_BYTES: usize = 1 << 32;
 /// The largest TOML file that is read: 4 MiB.
+#[cfg(feature = "train")]
 pub(crate) const MAX_TEXT_BYTES: usize = 1 << 22;
 
 /// Reads a whole file of at most so many bytes.
@@ -58,6 +61,7 @@ pub(crate) fn read_network(path: &Path) -> Result<Network> {
 }
 
 /// Writes beside the target, syncs and renames: the target is whole or untouched at any moment.
+#[cfg(feature = "train")]
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let place = || path.display().to_string();
     if path.is_dir() {
@@ -85,6 +89,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// The kind of error alone: its text would name the passing file beside the one that is asked for.
+#[cfg(feature = "train")]
 fn unwritable(path: &Path, error: &std::io::Error) -> anyhow::Error {
     anyhow::anyhow!("{}: cannot be written: {}", path.display(), error.kind())
 }

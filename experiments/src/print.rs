@@ -1,7 +1,9 @@
 //! The only printing: tables for people, one JSON object for programs, bars on stderr.
 
 use std::fmt::Display;
-use std::io::{self, IsTerminal as _, Write as _};
+#[cfg(feature = "train")]
+use std::io::IsTerminal as _;
+use std::io::{self, Write as _};
 use std::sync::Mutex;
 
 use anyhow::Result;
