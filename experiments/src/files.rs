@@ -67,10 +67,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     if path.is_dir() {
         bail!("{}: is a folder, not a file", path.display());
     }
-    let folder = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     let mut builder = tempfile::Builder::new();
     builder.prefix(".tridot-").suffix(".part");
     #[cfg(unix)]
@@ -88,6 +85,15 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// The folder that a file lies in.
+#[cfg(feature = "train")]
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
 /// The kind of error alone: its text would name the passing file beside the one that is asked for.
 #[cfg(feature = "train")]
 fn unwritable(path: &Path, error: &std::io::Error) -> anyhow::Error {
@@ -100,10 +106,7 @@ pub(crate) fn check_writable(path: &Path) -> Result<()> {
     if path.is_dir() {
         bail!("{}: is a folder, not a file", path.display());
     }
-    let folder = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     let beside = tempfile::Builder::new().prefix(".tridot-").tempfile_in(folder);
     beside.map(drop).map_err(|error| unwritable(path, &error))
 }

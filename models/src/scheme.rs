@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use tridot_sim::error::line_and_column;
 use tridot_sim::limits;
 use tridot_sim::network::Digits;
 
@@ -265,11 +266,8 @@ impl Plan {
 /// One line from a TOML error: line and column, then what is wrong.
 fn at_line(text: &str, error: &toml::de::Error) -> Error {
     let offset = error.span().map_or(0, |span| span.start);
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
     let reason = error.message().replace('\n', " ");
-    Error::malformed(format!("line {line}, column {column}"), reason)
+    Error::malformed(line_and_column(text, offset), reason)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::ops::{Deref, RangeInclusive};
 
 use serde::Deserialize;
 
+use crate::error::line_and_column;
 use crate::{Error, units::Megahertz};
 
 mod derived;
@@ -186,10 +187,7 @@ fn malformed(text: &str, error: &toml::de::Error) -> Error {
     let Some(span) = error.span() else {
         return Error::malformed("architecture", reason);
     };
-    let before = &text[..text.floor_char_boundary(span.start)];
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    Error::malformed(format!("architecture, line {line}, column {column}"), reason)
+    Error::malformed(format!("architecture, {}", line_and_column(text, span.start)), reason)
 }
 
 fn typed(raw: raw::Raw) -> Result<Parameters, Error> {

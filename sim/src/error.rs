@@ -25,6 +25,18 @@ pub enum Error {
     },
 }
 
+/// Where a byte of a text lies, for people: line and column from 1, the column in characters.
+///
+/// ```
+/// assert_eq!(tridot_sim::error::line_and_column("a = 1\né = 2", 9), "line 2, column 3");
+/// ```
+pub fn line_and_column(text: &str, offset: usize) -> String {
+    let before = &text[..text.floor_char_boundary(offset)];
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
+    format!("line {line}, column {column}")
+}
+
 impl Error {
     /// A value outside its limit; `limit` is read after "must be".
     pub fn limit(

@@ -79,6 +79,7 @@ use std::ops::Range;
 
 use serde::de::DeserializeOwned;
 use toml::Spanned;
+use tridot_sim::error::line_and_column;
 use tridot_sim::limits;
 use tridot_sim::network::Shape;
 
@@ -169,13 +170,10 @@ pub(super) struct Source<'a> {
 impl Source<'_> {
     /// Line and column, from 1, of the start of a span.
     pub(super) fn place(&self, span: Range<usize>) -> String {
-        let before = self.text.get(..span.start).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = 1 + before.matches('\n').count();
-        let column = 1 + before[line_start..].chars().count();
+        let place = line_and_column(self.text, span.start);
         match self.base {
-            None => format!("line {line}, column {column}"),
-            Some(base) => format!("line {line}, column {column} of base `{base}`"),
+            None => place,
+            Some(base) => format!("{place} of base `{base}`"),
         }
     }
 }
