@@ -74,3 +74,56 @@ impl AddAssign for FlipFlops {
         self.partial += other.partial;
     }
 }
+
+/// Adder levels of the deepest tree: 4096 lanes.
+pub const MAX_TREE_LEVELS: usize = 12;
+
+/// Bits of registers and nets that differ between consecutive clock edges, in two's complement at their RTL width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Toggles {
+    /// Activations on the rows.
+    pub activation_bus: u64,
+    /// Trits on the columns.
+    pub weight_bus: u64,
+    /// Operand registers (`zero_trits = gate`).
+    pub operand: u64,
+    /// Leaf terms.
+    pub leaves: u64,
+    /// Sums of the adder trees; entry l − 1 is level l.
+    pub tree: [u64; MAX_TREE_LEVELS],
+    /// Accumulators.
+    pub accumulators: u64,
+    /// Accumulator values at the scalers' multipliers.
+    pub scaler_operand: u64,
+    /// Products of the scalers.
+    pub scaler_product: u64,
+    /// Partial y.
+    pub scaler_y: u64,
+}
+
+impl AddAssign for Toggles {
+    fn add_assign(&mut self, other: Self) {
+        self.activation_bus += other.activation_bus;
+        self.weight_bus += other.weight_bus;
+        self.operand += other.operand;
+        self.leaves += other.leaves;
+        for (level, other) in self.tree.iter_mut().zip(other.tree) {
+            *level += other;
+        }
+        self.accumulators += other.accumulators;
+        self.scaler_operand += other.scaler_operand;
+        self.scaler_product += other.scaler_product;
+        self.scaler_y += other.scaler_y;
+    }
+}
+
+/// Toggles of a layer, counted in all its tiles or in a sample of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ToggleCounts {
+    /// Toggles in the tiles that were counted.
+    pub counted: Toggles,
+    /// Tiles that were counted.
+    pub tiles_counted: u64,
+    /// Tiles of the layer.
+    pub tiles: u64,
+}

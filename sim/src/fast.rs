@@ -302,10 +302,15 @@ pub fn layer(
     let name = network.layers[layer_idx].name.clone();
     if let Some(work) = Work::of(network, layer_idx, images) {
         let counts = dot_layer(&work, arch)?;
-        return Ok(LayerOutcome { name, counts, bounds: Some(crate::bounds::of(&work, arch)) });
+        return Ok(LayerOutcome {
+            name,
+            counts,
+            toggles: None,
+            bounds: Some(crate::bounds::of(&work, arch)),
+        });
     }
     let work = VectorWork::of(network, layer_idx, images).expect("it is no dot-product layer");
-    Ok(LayerOutcome { name, counts: vector_layer(&work, arch), bounds: None })
+    Ok(LayerOutcome { name, counts: vector_layer(&work, arch), toggles: None, bounds: None })
 }
 
 /// A whole network, layer after layer, for a batch of images.

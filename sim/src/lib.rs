@@ -23,6 +23,7 @@ pub mod stepped;
 
 pub mod bounds;
 pub mod counts;
+pub mod energy;
 pub mod fast;
 pub mod outcome;
 pub mod units;

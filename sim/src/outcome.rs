@@ -2,7 +2,7 @@
 
 use crate::arch::Architecture;
 use crate::bounds::Bounds;
-use crate::counts::Counts;
+use crate::counts::{Counts, ToggleCounts};
 use crate::units::{Cycles, Microseconds};
 
 /// What a layer cost.
@@ -12,6 +12,8 @@ pub struct LayerOutcome {
     pub name: String,
     /// What happened.
     pub counts: Counts,
+    /// Toggles, where the data was known and they were asked for; none on the vector unit.
+    pub toggles: Option<ToggleCounts>,
     /// What it needs at least; none on the vector unit.
     pub bounds: Option<Bounds>,
 }

@@ -190,12 +190,12 @@ pub fn layer(
     let name = network.layers[layer_idx].name.clone();
     if let Some(work) = VectorWork::of(network, layer_idx, images) {
         let counts = run_vector(&work, arch);
-        return Ok((LayerOutcome { name, counts, bounds: None }, None));
+        return Ok((LayerOutcome { name, counts, toggles: None, bounds: None }, None));
     }
     let job = Job::new(network, layer_idx, arch, images, codes)?;
     let bounds = Some(crate::bounds::of(job.mapping.work(), arch));
     let run = job.run();
-    Ok((LayerOutcome { name, counts: run.counts, bounds }, Some(run)))
+    Ok((LayerOutcome { name, counts: run.counts, toggles: None, bounds }, Some(run)))
 }
 
 /// The planes of a layer as trits.
