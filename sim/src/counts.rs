@@ -54,6 +54,10 @@ counts! {
     scaler_operations: u64,
     /// Elements that the vector unit processes.
     vector_elements: u64,
+    /// Multiplications of the vector unit.
+    vector_multiplies: u64,
+    /// Additions and comparisons of the vector unit.
+    vector_adds: u64,
     /// Codes that the vector unit reads.
     vector_reads: u64,
     /// Codes that the vector unit writes.

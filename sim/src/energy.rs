@@ -1,8 +1,24 @@
-//! Counts × energy table → energy, part by part, and area.
+//! Counts × energy table → energy, part by part, and area. ENERGY.md derives every formula.
 
 use std::ops::AddAssign;
 
+use crate::Error;
+use crate::arch::Architecture;
+use crate::network::Network;
+use crate::outcome::Outcome;
 use crate::units::Picojoules;
+
+mod area;
+mod curve;
+mod prices;
+mod raw;
+mod storage;
+mod table;
+
+pub use area::Area;
+pub use prices::{Priced, Prices};
+pub use storage::{Memory, Storage};
+pub use table::{EnergyTable, FORMAT};
 
 macro_rules! breakdown {
     ($($(#[$doc:meta])* $field:ident,)*) => {
@@ -61,3 +77,57 @@ breakdown! {
     /// Leakage over the run time.
     leakage,
 }
+
+/// The energy of a network on an architecture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Energy {
+    /// One a layer, in the order of the network.
+    pub layers: Vec<Breakdown>,
+    /// What the events cost, and the memories that were assumed.
+    pub prices: Prices,
+}
+
+impl Energy {
+    /// All layers together.
+    pub fn total(&self) -> Breakdown {
+        let mut total = Breakdown::default();
+        for layer in &self.layers {
+            total += *layer;
+        }
+        total
+    }
+}
+
+/// Prices what happened. Refuses dot-product layers without toggles, a clock beyond the table's slowest
+/// path, and what costs more than can be added up.
+pub fn price(
+    network: &Network,
+    arch: &Architecture,
+    table: &EnergyTable,
+    outcome: &Outcome,
+) -> Result<Energy, Error> {
+    let prices = Prices::new(table, arch, Storage::of(network, outcome.images))?;
+    let mut layers = Vec::with_capacity(outcome.layers.len());
+    let mut total = 0.0;
+    for (layer, outcome) in network.layers.iter().zip(&outcome.layers) {
+        let input_bits = layer.inputs.iter().map(|&id| network.tensor(id).bits).max();
+        let priced = Priced {
+            counts: &outcome.counts,
+            toggles: outcome.toggles.as_ref(),
+            input_bits: input_bits.expect("a layer has an input"),
+            output_bits: layer.output.bits,
+        };
+        let place = format!("layer `{}`", layer.name);
+        let breakdown = prices.layer(&place, &priced)?;
+        total += breakdown.parts().map(|part| part.1.value()).sum::<f64>();
+        if prices::MAX_PICOJOULES < total {
+            let limit = format!("at most {}", prices::MAX_PICOJOULES);
+            return Err(Error::limit(place, "the energy in pJ up to here", limit, total));
+        }
+        layers.push(breakdown);
+    }
+    Ok(Energy { layers, prices })
+}
+
+#[cfg(test)]
+mod tests;

@@ -286,6 +286,8 @@ pub fn vector_layer(work: &VectorWork, arch: &Architecture) -> Counts {
         cycles,
         vector_cycles: cycles,
         vector_elements: work.elements,
+        vector_multiplies: work.multiplies,
+        vector_adds: work.adds,
         vector_reads: work.reads,
         vector_writes: work.writes,
         ..Counts::default()

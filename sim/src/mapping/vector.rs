@@ -7,6 +7,10 @@ use crate::network::{Network, Operator, Pads, Shape, Window};
 pub struct VectorWork {
     /// Slots of a lane and cycle.
     pub elements: u64,
+    /// Multiplications.
+    pub multiplies: u64,
+    /// Additions and comparisons.
+    pub adds: u64,
     /// Codes read.
     pub reads: u64,
     /// Codes written.
@@ -32,8 +36,27 @@ impl VectorWork {
             Operator::AveragePool { window, .. } => pool(input, output, *window, Pads::default()),
             Operator::MaxPool { window, pads } => pool(input, output, *window, *pads),
         };
+        let (multiplies, adds) = match &layer.operator {
+            Operator::Add { .. } => (2 * outputs, outputs),
+            Operator::Rescale { .. } => (outputs, 0),
+            // Each tap but the first of an output is added or compared.
+            Operator::AveragePool { .. } => (outputs, elements - outputs),
+            Operator::MaxPool { .. } => (0, elements - outputs),
+            Operator::Dot(_)
+            | Operator::Split { .. }
+            | Operator::Concat
+            | Operator::Shuffle { .. }
+            | Operator::Subsample { .. }
+            | Operator::ChannelPad { .. } => (0, 0),
+        };
         let images = images as u64;
-        Some(Self { elements: elements * images, reads: reads * images, writes: outputs * images })
+        Some(Self {
+            elements: elements * images,
+            multiplies: multiplies * images,
+            adds: adds * images,
+            reads: reads * images,
+            writes: outputs * images,
+        })
     }
 }
 

@@ -123,7 +123,10 @@ fn wrong_inputs_are_refused_by_layer() {
 fn the_vector_unit_by_hand() {
     // 10 elements on 4 lanes are 3 groups; the last is issued at edge 2 and written 5 edges later.
     let arch = tiny(|p| (p.vector_lanes, p.vector_latency_cycles) = (4, 5));
-    let counts = run_vector(&VectorWork { elements: 10, reads: 20, writes: 10 }, &arch);
+    let counts = run_vector(
+        &VectorWork { elements: 10, multiplies: 20, adds: 10, reads: 20, writes: 10 },
+        &arch,
+    );
     assert_eq!((counts.cycles.0, counts.vector_elements, counts.vector_reads), (8, 10, 20));
 }
 

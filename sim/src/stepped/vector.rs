@@ -46,6 +46,8 @@ pub fn run_vector(work: &VectorWork, arch: &Architecture) -> Counts {
     counts.cycles.0 = state.edge;
     counts.vector_cycles.0 = state.edge;
     counts.vector_elements = state.written;
+    counts.vector_multiplies = work.multiplies;
+    counts.vector_adds = work.adds;
     counts.vector_reads = work.reads;
     counts.vector_writes = work.writes;
     counts

@@ -1,0 +1,123 @@
+//! The shape of an energy table's file, before anything is checked but its keys.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// A file's version alone, so that another version is named as such before its keys are judged.
+#[derive(Deserialize)]
+pub(super) struct Version {
+    pub(super) format: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    #[expect(dead_code, reason = "read by `Version` before, and a key that a file must have")]
+    pub(super) format: i64,
+    pub(super) name: String,
+    pub(super) node_nm: f64,
+    pub(super) voltage_v: f64,
+    pub(super) warning: Option<String>,
+    pub(super) add: Vec<OfWidth>,
+    pub(super) multiply: Vec<OfWidth>,
+    pub(super) memory_read: Vec<OfMemory>,
+    pub(super) memory_write: Vec<OfMemory>,
+    pub(super) area_add: Vec<OfWidth>,
+    pub(super) area_multiply: Vec<OfWidth>,
+    pub(super) area_flip_flop: Option<Row>,
+    #[serde(default)]
+    pub(super) toggle: BTreeMap<Net, Row>,
+    pub(super) clock: Option<Row>,
+    pub(super) leakage: Option<Row>,
+    pub(super) max_clock: Option<Row>,
+}
+
+/// What toggles have a row of their own in a calibrated table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Net {
+    ActivationBus,
+    WeightBus,
+    Operand,
+    Leaves,
+    Tree,
+    Accumulators,
+    ScalerOperand,
+    ScalerProduct,
+    ScalerY,
+}
+
+impl Net {
+    /// The key of its row below `toggle`.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::ActivationBus => "activation_bus",
+            Self::WeightBus => "weight_bus",
+            Self::Operand => "operand",
+            Self::Leaves => "leaves",
+            Self::Tree => "tree",
+            Self::Accumulators => "accumulators",
+            Self::ScalerOperand => "scaler_operand",
+            Self::ScalerProduct => "scaler_product",
+            Self::ScalerY => "scaler_y",
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Row {
+    pub(super) value: f64,
+    pub(super) unit: String,
+    pub(super) source: String,
+    pub(super) node_nm: Option<f64>,
+    pub(super) scaled_by: Option<ScaledBy>,
+}
+
+/// A row for operands of a width. (`flatten` would not refuse unknown keys.)
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OfWidth {
+    pub(super) bits: i64,
+    pub(super) value: f64,
+    pub(super) unit: String,
+    pub(super) source: String,
+    pub(super) node_nm: Option<f64>,
+    pub(super) scaled_by: Option<ScaledBy>,
+}
+
+/// A row for an access to a memory.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OfMemory {
+    pub(super) capacity_kib: f64,
+    pub(super) width_bits: i64,
+    pub(super) value: f64,
+    pub(super) unit: String,
+    pub(super) source: String,
+    pub(super) node_nm: Option<f64>,
+    pub(super) scaled_by: Option<ScaledBy>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ScaledBy {
+    pub(super) factor: f64,
+    pub(super) formula: String,
+    pub(super) source: String,
+}
+
+impl OfWidth {
+    pub(super) fn split(self) -> (i64, Row) {
+        let Self { bits, value, unit, source, node_nm, scaled_by } = self;
+        (bits, Row { value, unit, source, node_nm, scaled_by })
+    }
+}
+
+impl OfMemory {
+    pub(super) fn split(self) -> (f64, i64, Row) {
+        let Self { capacity_kib, width_bits, value, unit, source, node_nm, scaled_by } = self;
+        (capacity_kib, width_bits, Row { value, unit, source, node_nm, scaled_by })
+    }
+}

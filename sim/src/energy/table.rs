@@ -1,0 +1,310 @@
+//! An energy table: what events cost at one node and voltage, each number with its source.
+
+use super::curve::{Curve, Grid};
+use super::raw::{self, Net, Raw, Row};
+use crate::Error;
+use crate::error::line_and_column;
+
+/// The version of the file form that this reader accepts.
+pub const FORMAT: i64 = 1;
+
+/// The largest value of a row, in any unit: beyond every technology, and far from overflow.
+const MAX_VALUE: f64 = 1e9;
+/// The largest width of a row in bits.
+const MAX_WIDTH_BITS: i64 = 1 << 16;
+/// The largest capacity of a row.
+const MAX_CAPACITY_KIB: f64 = 1e9;
+/// Bytes of a text.
+const MAX_TEXT_BYTES: usize = 1024;
+/// Rows of one kind.
+const MAX_ROWS: usize = 4096;
+
+/// Prices of events, and areas, at one node and voltage. Made by [`EnergyTable::from_toml`] and never wrong.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EnergyTable {
+    /// Its name.
+    pub name: String,
+    /// The node in nm.
+    pub node_nm: f64,
+    /// The supply in V.
+    pub voltage_v: f64,
+    /// What every result priced with it must say.
+    pub warning: Option<String>,
+    /// The rows that come from another node, each with factor, formula and source.
+    pub scaled_rows: Vec<String>,
+    /// How many rows there are.
+    pub n_rows: usize,
+    /// An addition, pJ over bits.
+    pub(super) add: Curve,
+    /// A multiplication, pJ over the product of both widths.
+    pub(super) multiply: Curve,
+    /// A read, pJ.
+    pub(super) memory_read: Grid,
+    /// A write, pJ.
+    pub(super) memory_write: Grid,
+    /// An adder, µm² over bits.
+    pub(super) area_add: Curve,
+    /// A multiplier, µm² over the product of both widths.
+    pub(super) area_multiply: Curve,
+    /// A flip-flop, µm².
+    pub(super) area_flip_flop: Option<f64>,
+    /// pJ a toggled bit, for nets with a row of their own.
+    pub(super) toggle: Vec<(Net, f64)>,
+    /// pJ a flip-flop and edge at which it is clocked.
+    pub(super) clock: Option<f64>,
+    /// nW a µm².
+    pub(super) leakage: Option<f64>,
+    /// The clock of the slowest path, MHz.
+    pub(super) max_clock: Option<f64>,
+}
+
+/// Name and text of each built-in table.
+const BUILT_IN: [(&str, &str); 1] =
+    [("published-45nm", include_str!("../../presets/energy/published-45nm.toml"))];
+
+impl EnergyTable {
+    /// Reads a table. Unknown, repeated and missing keys are refused with line and column, values
+    /// with the row they stand in.
+    pub fn from_toml(text: &str) -> Result<Self, Error> {
+        read(text).map_err(Error::on_one_line)
+    }
+
+    /// The names of the built-in tables.
+    pub fn builtin_names() -> Vec<&'static str> {
+        BUILT_IN.iter().map(|&(name, _)| name).collect()
+    }
+
+    /// The file of a built-in table.
+    pub fn builtin_text(name: &str) -> Option<&'static str> {
+        BUILT_IN.iter().find(|table| table.0 == name).map(|&(_, text)| text)
+    }
+
+    /// A built-in table.
+    pub fn builtin(name: &str) -> Option<Self> {
+        let text = Self::builtin_text(name)?;
+        Some(Self::from_toml(text).expect("a test reads every built-in table"))
+    }
+
+    /// pJ a toggled bit of a net, if the table has a row for it.
+    pub(super) fn toggle(&self, net: Net) -> Option<f64> {
+        self.toggle.iter().find(|row| row.0 == net).map(|row| row.1)
+    }
+
+    /// pJ a toggled output bit of an adder: half of its bits toggle in an average addition.
+    pub(super) fn adder_bit(&self, bits: u32) -> f64 {
+        let bits = f64::from(bits);
+        self.add.at(bits) / (bits / 2.0)
+    }
+
+    /// pJ a multiplication of operands of these widths.
+    pub(super) fn multiplication(&self, a_bits: u32, b_bits: u32) -> f64 {
+        self.multiply.at(f64::from(a_bits * b_bits))
+    }
+
+    /// µm² of a multiplier for operands of these widths.
+    pub(super) fn multiplier_area(&self, a_bits: u32, b_bits: u32) -> f64 {
+        self.area_multiply.at(f64::from(a_bits * b_bits))
+    }
+}
+
+fn read(text: &str) -> Result<EnergyTable, Error> {
+    let version: raw::Version = toml::from_str(text).map_err(|e| malformed(text, &e))?;
+    if version.format != FORMAT {
+        return Err(Error::limit("energy table", "format", FORMAT.to_string(), version.format));
+    }
+    let raw: Raw = toml::from_str(text).map_err(|e| malformed(text, &e))?;
+    checked(raw)
+}
+
+/// One line for what the TOML reader refuses.
+fn malformed(text: &str, error: &toml::de::Error) -> Error {
+    let reason = error.message().lines().collect::<Vec<_>>().join(" ");
+    let Some(span) = error.span() else {
+        return Error::malformed("energy table", reason);
+    };
+    Error::malformed(format!("energy table, {}", line_and_column(text, span.start)), reason)
+}
+
+/// What is being checked, and what was found on the way.
+struct Checker {
+    table: String,
+    node_nm: f64,
+    scaled_rows: Vec<String>,
+    n_rows: usize,
+}
+
+/// What a row's value measures: its units, each with its factor to ours.
+type Units = [(&'static str, f64)];
+
+const ENERGY: &Units = &[("pJ", 1.0), ("fJ", 1e-3)];
+const AREA: &Units = &[("um2", 1.0)];
+const LEAKAGE: &Units = &[("nW/um2", 1.0)];
+const FREQUENCY: &Units = &[("MHz", 1.0)];
+
+impl Checker {
+    /// The value of a row in our unit and at the table's node.
+    fn value(&mut self, what: &str, row: &Row, units: &Units) -> Result<f64, Error> {
+        let place = format!("{}, {what}", self.table);
+        let unit = units.iter().find(|unit| unit.0 == row.unit);
+        let Some((_, to_ours)) = unit else {
+            let names: Vec<_> = units.iter().map(|unit| unit.0).collect();
+            return Err(Error::limit(place, "unit", names.join(" or "), &row.unit));
+        };
+        text(&place, "source", &row.source)?;
+        number(&place, "value", row.value, 0.0, MAX_VALUE)?;
+        self.n_rows += 1;
+        Ok(row.value * to_ours * self.factor(&place, what, row)?)
+    }
+
+    /// What brings a row to the table's node: 1, or its `scaled_by`.
+    fn factor(&mut self, place: &str, what: &str, row: &Row) -> Result<f64, Error> {
+        let node = row.node_nm.unwrap_or(self.node_nm);
+        positive(place, "node_nm", node)?;
+        #[expect(clippy::float_cmp, reason = "a node is a name: nothing is computed from it")]
+        let same_node = node == self.node_nm;
+        match &row.scaled_by {
+            None if same_node => Ok(1.0),
+            None => {
+                let reason = format!(
+                    "a row of {node} nm in a table of {} nm needs scaled_by (factor, formula, source)",
+                    self.node_nm
+                );
+                Err(Error::malformed(place, reason))
+            }
+            Some(_) if same_node => {
+                let reason = "scaled_by goes with a node_nm that is not the table's";
+                Err(Error::malformed(place, reason))
+            }
+            Some(scaled) => {
+                text(place, "scaled_by.formula", &scaled.formula)?;
+                text(place, "scaled_by.source", &scaled.source)?;
+                positive(place, "scaled_by.factor", scaled.factor)?;
+                self.scaled_rows.push(format!(
+                    "{what}: from {node} nm by {} = {} ({})",
+                    scaled.factor, scaled.formula, scaled.source
+                ));
+                Ok(scaled.factor)
+            }
+        }
+    }
+
+    /// Rows over width; `size` is the abscissa of a width.
+    fn curve(
+        &mut self,
+        what: &str,
+        rows: Vec<raw::OfWidth>,
+        units: &Units,
+        size: fn(f64) -> f64,
+    ) -> Result<Curve, Error> {
+        let place = format!("{}, {what}", self.table);
+        number_of_rows(&place, rows.len())?;
+        let mut points = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (bits, row) = row.split();
+            let bits = width(&place, "bits", bits)?;
+            points.push((size(bits), self.value(&format!("{what} of {bits} bits"), &row, units)?));
+        }
+        Curve::new(&place, points)
+    }
+
+    /// Rows over capacity and width.
+    fn grid(&mut self, what: &str, rows: Vec<raw::OfMemory>) -> Result<Grid, Error> {
+        let place = format!("{}, {what}", self.table);
+        number_of_rows(&place, rows.len())?;
+        let mut points = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (capacity_kib, bits, row) = row.split();
+            positive(&place, "capacity_kib", capacity_kib)?;
+            number(&place, "capacity_kib", capacity_kib, 0.0, MAX_CAPACITY_KIB)?;
+            let bits = width(&place, "width_bits", bits)?;
+            let of = format!("{what} of {capacity_kib} KiB and {bits} bits");
+            points.push((capacity_kib, bits, self.value(&of, &row, ENERGY)?));
+        }
+        Grid::new(&place, points)
+    }
+
+    fn single(
+        &mut self,
+        what: &str,
+        row: Option<&Row>,
+        units: &Units,
+    ) -> Result<Option<f64>, Error> {
+        row.map(|row| self.value(what, row, units)).transpose()
+    }
+}
+
+fn checked(raw: Raw) -> Result<EnergyTable, Error> {
+    text("energy table", "name", &raw.name)?;
+    let table = format!("energy table `{}`", raw.name);
+    positive(&table, "node_nm", raw.node_nm)?;
+    positive(&table, "voltage_v", raw.voltage_v)?;
+    raw.warning.as_ref().map_or(Ok(()), |warning| text(&table, "warning", warning))?;
+    let mut checker = Checker { table, node_nm: raw.node_nm, scaled_rows: Vec::new(), n_rows: 0 };
+    let width = |bits| bits;
+    let square = |bits| bits * bits;
+    let max_clock = checker.single("max_clock", raw.max_clock.as_ref(), FREQUENCY)?;
+    if let Some(clock) = max_clock {
+        positive(&checker.table, "max_clock", clock)?;
+    }
+    let mut toggle = Vec::with_capacity(raw.toggle.len());
+    for (net, row) in &raw.toggle {
+        toggle.push((*net, checker.value(&format!("toggle.{}", net.name()), row, ENERGY)?));
+    }
+    Ok(EnergyTable {
+        add: checker.curve("add", raw.add, ENERGY, width)?,
+        multiply: checker.curve("multiply", raw.multiply, ENERGY, square)?,
+        memory_read: checker.grid("memory_read", raw.memory_read)?,
+        memory_write: checker.grid("memory_write", raw.memory_write)?,
+        area_add: checker.curve("area_add", raw.area_add, AREA, width)?,
+        area_multiply: checker.curve("area_multiply", raw.area_multiply, AREA, square)?,
+        area_flip_flop: checker.single("area_flip_flop", raw.area_flip_flop.as_ref(), AREA)?,
+        clock: checker.single("clock", raw.clock.as_ref(), ENERGY)?,
+        leakage: checker.single("leakage", raw.leakage.as_ref(), LEAKAGE)?,
+        max_clock,
+        toggle,
+        name: raw.name,
+        node_nm: raw.node_nm,
+        voltage_v: raw.voltage_v,
+        warning: raw.warning,
+        scaled_rows: checker.scaled_rows,
+        n_rows: checker.n_rows,
+    })
+}
+
+fn text(place: &str, key: &str, text: &str) -> Result<(), Error> {
+    let bytes = 1..=MAX_TEXT_BYTES;
+    if !bytes.contains(&text.trim().len()) {
+        let limit = format!("between 1 and {} bytes long", bytes.end());
+        return Err(Error::limit(place, key, limit, text.len()));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(Error::malformed(place, format!("control character in {key}")));
+    }
+    Ok(())
+}
+
+/// Refuses NaN, infinities and what lies outside.
+fn number(place: &str, key: &str, value: f64, low: f64, high: f64) -> Result<(), Error> {
+    if low <= value && value <= high {
+        return Ok(());
+    }
+    Err(Error::limit(place, key, format!("between {low} and {high}"), value))
+}
+
+fn positive(place: &str, key: &str, value: f64) -> Result<(), Error> {
+    number(place, key, value, 1e-9, MAX_VALUE)
+}
+
+fn width(place: &str, key: &str, bits: i64) -> Result<f64, Error> {
+    if (1..=MAX_WIDTH_BITS).contains(&bits) {
+        return Ok(bits as f64);
+    }
+    Err(Error::limit(place, key, format!("between 1 and {MAX_WIDTH_BITS}"), bits))
+}
+
+fn number_of_rows(place: &str, rows: usize) -> Result<(), Error> {
+    if rows <= MAX_ROWS {
+        return Ok(());
+    }
+    Err(Error::limit(place, "the number of rows", format!("at most {MAX_ROWS}"), rows))
+}
