@@ -54,7 +54,12 @@ enum Command {
     Complexity(ComplexityArgs),
     Inspect(InspectArgs),
     #[cfg(feature = "train")]
+    Record(RecordArgs),
+    Simulate(SimulateArgs),
+    #[cfg(feature = "train")]
     Networks(NetworksArgs),
+    Archs(ArchsArgs),
+    Energies(EnergiesArgs),
 }
 
 /// Post-training quantization: a float checkpoint becomes an integer network.
@@ -126,13 +131,18 @@ pub(crate) struct AccuracyArgs {
 #[cfg(feature = "train")]
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  tridot check resnet20-b2.safetensors --data cifar-10-batches-bin --samples 100"
+    after_help = "Examples:\n  tridot check resnet20-b2.safetensors --data cifar-10-batches-bin --samples 100\n  \
+                        tridot check resnet20-b2.safetensors --data cifar-10-batches-bin --arch edge,wide"
 )]
 pub(crate) struct CheckArgs {
     /// The integer network.
     pub(crate) net: PathBuf,
     #[command(flatten)]
     pub(crate) source: Source,
+    /// Also run the stepped model on these architectures (names or files, with commas between, or `all`)
+    /// and compare its outputs with the reference and its counters with the fast model.
+    #[arg(long, value_name = "A", value_delimiter = ',')]
+    pub(crate) arch: Vec<String>,
     /// Pictures to compare.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) samples: u32,
@@ -157,12 +167,92 @@ pub(crate) struct ComplexityArgs {
     pub(crate) ternary: Option<(u32, u32)>,
 }
 
-/// What is in a file: an integer network, a network file, a checkpoint or a plan.
+/// What is in a file: an integer network, a trace, a checkpoint, a network file, a plan, an architecture
+/// or an energy table.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  tridot inspect resnet20-b2.safetensors")]
 pub(crate) struct InspectArgs {
     /// The file.
     pub(crate) file: PathBuf,
+}
+
+/// The trace of some test pictures: the integer input and output of every layer.
+#[cfg(feature = "train")]
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  tridot record resnet20-b2.safetensors --data cifar-10-batches-bin \
+                        --samples 4 -o resnet20-b2-trace.safetensors")]
+pub(crate) struct RecordArgs {
+    /// The integer network.
+    pub(crate) net: PathBuf,
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// Pictures to record.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) samples: u32,
+    /// Seed of synthetic pictures.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// The trace to write.
+    #[arg(short, long, value_name = "TRACE")]
+    pub(crate) output: PathBuf,
+}
+
+/// Cycles, stalls, utilization, energy and area of a network on an architecture, layer by layer.
+///
+/// Says what bounds each layer and which parameter lifts it. The pictures of a trace run as one batch;
+/// without a trace the input is one seeded synthetic picture.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  tridot simulate resnet20-b2.safetensors --arch edge\n  \
+                        tridot simulate resnet20-b2.safetensors --arch my-array.toml \
+                        --trace resnet20-b2-trace.safetensors -o results"
+)]
+pub(crate) struct SimulateArgs {
+    /// The integer network.
+    pub(crate) net: PathBuf,
+    /// Built-in name or architecture file.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) arch: String,
+    /// Built-in name or energy table.
+    #[arg(long, value_name = "NAME|FILE", default_value = "published-45nm")]
+    pub(crate) energy: String,
+    /// Recorded pictures of this network [default: one synthetic picture, seed 0].
+    #[arg(long, value_name = "TRACE")]
+    #[cfg_attr(not(feature = "train"), arg(required = true))]
+    pub(crate) trace: Option<PathBuf>,
+    /// The model of the machine; both give the same counts.
+    #[arg(long, value_enum, default_value_t = Model::Fast)]
+    pub(crate) model: Model,
+    /// Append the result to DIR/records.csv.
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// Which model of the machine runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Model {
+    /// From the tile structure.
+    Fast,
+    /// Clock edge by clock edge.
+    Stepped,
+}
+
+/// The built-in architectures.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  tridot archs --show edge > my-array.toml")]
+pub(crate) struct ArchsArgs {
+    /// Print this architecture's file, to start from.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) show: Option<String>,
+}
+
+/// The built-in energy tables.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  tridot energies --show published-45nm > my-table.toml")]
+pub(crate) struct EnergiesArgs {
+    /// Print this table's file, to start from.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) show: Option<String>,
 }
 
 /// The built-in network shapes.
@@ -233,6 +323,11 @@ fn run(cli: &Cli, printer: &Printer) -> anyhow::Result<Verdict> {
         Command::Check(arguments) => commands::check::run(arguments, printer),
         Command::Complexity(arguments) => commands::complexity::run(arguments, printer),
         Command::Inspect(arguments) => commands::inspect::run(arguments, printer),
+        #[cfg(feature = "train")]
+        Command::Record(arguments) => commands::record::run(arguments, printer),
+        Command::Simulate(arguments) => commands::simulate::run(arguments, printer),
+        Command::Archs(arguments) => commands::archs::run(arguments, printer),
+        Command::Energies(arguments) => commands::energies::run(arguments, printer),
         #[cfg(feature = "train")]
         Command::Networks(arguments) => commands::networks::run(arguments, printer),
     }

@@ -2,9 +2,11 @@
 
 #[cfg(feature = "train")]
 pub(crate) mod accuracy;
+pub(crate) mod archs;
 #[cfg(feature = "train")]
 pub(crate) mod check;
 pub(crate) mod complexity;
+pub(crate) mod energies;
 pub(crate) mod inspect;
 #[cfg(feature = "train")]
 pub(crate) mod networks;
@@ -12,3 +14,6 @@ pub(crate) mod networks;
 mod pictures;
 #[cfg(feature = "train")]
 pub(crate) mod quantize;
+#[cfg(feature = "train")]
+pub(crate) mod record;
+pub(crate) mod simulate;

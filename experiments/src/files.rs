@@ -7,13 +7,15 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use tridot_sim::limits::MAX_NETWORK_FILE_BYTES;
+use tridot_sim::arch::Architecture;
+use tridot_sim::energy::EnergyTable;
+use tridot_sim::limits::{MAX_NETWORK_FILE_BYTES, MAX_TRACE_FILE_BYTES};
 use tridot_sim::network::Network;
+use tridot_sim::trace::Trace;
 
 /// The largest checkpoint that is read: 4 GiB.
 pub(crate) const MAX_CHECKPOINT_BYTES: usize = 1 << 32;
 /// The largest TOML file that is read: 4 MiB.
-#[cfg(feature = "train")]
 pub(crate) const MAX_TEXT_BYTES: usize = 1 << 22;
 
 /// Reads a whole file of at most so many bytes.
@@ -37,13 +39,11 @@ pub(crate) fn read(path: &Path, max_bytes: usize) -> Result<Vec<u8>> {
 }
 
 /// Reads a UTF-8 text file.
-#[cfg(feature = "train")]
 pub(crate) fn read_text(path: &Path) -> Result<String> {
     text(path, read(path, MAX_TEXT_BYTES)?)
 }
 
 /// What was read from a text file, as text.
-#[cfg(feature = "train")]
 pub(crate) fn text(path: &Path, bytes: Vec<u8>) -> Result<String> {
     String::from_utf8(bytes).map_err(|error| {
         anyhow::anyhow!(
@@ -119,6 +119,40 @@ pub(crate) fn topology(argument: &str) -> Result<tridot_models::topology::Topolo
         return Ok(topology::builtin(argument)?);
     }
     Topology::from_toml(&read_text(Path::new(argument))?).with_context(|| argument.to_owned())
+}
+
+/// An architecture by the rule of all arguments: with `/` or an extension it is a file, else a built-in name.
+pub(crate) fn architecture(argument: &str) -> Result<Architecture> {
+    if is_path(argument) {
+        return Architecture::from_toml(&read_text(Path::new(argument))?)
+            .with_context(|| argument.to_owned());
+    }
+    let names = || Architecture::preset_names().join(", ");
+    Architecture::preset(argument)
+        .with_context(|| format!("no built-in architecture `{argument}`: there are {}", names()))
+}
+
+/// An energy table by the same rule, and its text.
+pub(crate) fn energy_table(argument: &str) -> Result<(EnergyTable, String)> {
+    let text = if is_path(argument) {
+        read_text(Path::new(argument))?
+    } else {
+        let names = || EnergyTable::builtin_names().join(", ");
+        EnergyTable::builtin_text(argument)
+            .with_context(|| {
+                format!("no built-in energy table `{argument}`: there are {}", names())
+            })?
+            .to_owned()
+    };
+    Ok((EnergyTable::from_toml(&text).with_context(|| argument.to_owned())?, text))
+}
+
+/// Reads a trace and refuses one of another network.
+pub(crate) fn read_trace(path: &Path, network: &Network) -> Result<Trace> {
+    let place = || path.display().to_string();
+    let trace = Trace::from_bytes(&read(path, MAX_TRACE_FILE_BYTES)?).with_context(place)?;
+    trace.fits(network).with_context(place)?;
+    Ok(trace)
 }
 
 /// Whether an argument names a file and not something built in.

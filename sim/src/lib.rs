@@ -5,13 +5,17 @@
 //! outputs fast; [`compare`] says where two of them differ; [`complexity`] counts what it costs on no
 //! machine in particular.
 //!
+//! A [`trace::Trace`] is what some pictures ask of a network's layers, recorded.
+//!
 //! An [`arch::Architecture`] is the machine. [`mapping`] cuts a layer for it; [`stepped`] runs it clock edge by
-//! clock edge and defines its time; [`fast`] gives the same [`counts`] from the tile structure.
+//! clock edge and defines its time; [`fast`] gives the same [`counts`] from the tile structure; [`mod@energy`]
+//! prices them afterwards.
 //!
 //! This crate never prints, opens a path, spawns a thread, reads a clock or draws a random number.
 
 pub mod network;
 pub mod reference;
+pub mod trace;
 
 pub mod compare;
 pub mod complexity;
@@ -28,6 +32,8 @@ pub mod fast;
 pub mod outcome;
 pub mod units;
 
+mod container;
+pub mod digest;
 pub mod error;
 pub mod limits;
 

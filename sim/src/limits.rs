@@ -46,3 +46,7 @@ pub const MAX_NETWORK_WEIGHT_BYTES: usize = MAX_NETWORK_FILE_BYTES - (1 << 27);
 pub const MAX_NETWORK_INPUTS: usize = 1 << 16;
 /// Bytes of all texts of a provenance together.
 pub const MAX_PROVENANCE_BYTES: usize = 1 << 20;
+/// Bytes of a trace file.
+pub const MAX_TRACE_FILE_BYTES: usize = 1 << 32;
+/// Pictures of a trace.
+pub const MAX_TRACE_PICTURES: usize = 4096;

@@ -4,9 +4,13 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use tridot_models::data::{self, Folder, Pictures};
+use tridot_sim::kernels::{Backend, Prepared, Scratch};
 use tridot_sim::network::{Network, Shape};
+use tridot_sim::trace::Trace;
 
 use crate::cli::Source;
+use crate::print::Printer;
+use crate::threads;
 
 /// Opens a data folder; refuses pictures or classes that a network was not made for.
 pub(crate) fn open(dir: &Path, shape: Shape, classes: usize) -> Result<Folder> {
@@ -44,4 +48,26 @@ pub(crate) fn test_pictures(
     let mut test = folder.test()?;
     test.truncate(n);
     Ok((test, folder.name().to_owned()))
+}
+
+/// The trace of some pictures, on all threads with the fastest kernels of this processor.
+pub(crate) fn trace(
+    network: &Network,
+    pictures: &Pictures,
+    data: &str,
+    printer: &Printer,
+) -> Result<Trace> {
+    let prepared = Prepared::new(network, Backend::best())?;
+    let bar = printer.bar("record", pictures.len() as u64);
+    let runs = threads::map(
+        pictures.len(),
+        || Scratch::new(&prepared),
+        |scratch, i| {
+            let tensors = prepared.tensors(scratch, pictures.picture(i))?;
+            bar.inc(1);
+            Ok(tensors)
+        },
+    )?;
+    bar.finish_and_clear();
+    Ok(Trace::record(network, data, &runs)?)
 }

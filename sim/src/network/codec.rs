@@ -4,14 +4,14 @@
 
 use std::borrow::Cow;
 
-use safetensors::tensor::{Dtype, View};
+use safetensors::tensor::Dtype;
 
 use super::{Description, Dot, Input, Layer, Network, Operator, Sign, TensorType, Weights};
+use crate::container::{self, Container, Tensor, numbers};
+use crate::digest::Digest;
 use crate::{Error, limits};
-use container::Container;
 use description::{RawDescription, RawLayer, RawOperator, RawWeights};
 
-mod container;
 mod description;
 
 /// The version of the file form that this reader accepts and this writer writes.
@@ -53,11 +53,12 @@ impl Network {
                 tensors.extend(dot_tensors(layer, dot));
             }
         }
-        let description = serde_json::to_string(&RawDescription::of(self))
-            .expect("strings, finite numbers and vectors are JSON");
-        let metadata = [(METADATA_KEY.to_owned(), description)];
-        safetensors::serialize(tensors, Some(metadata.into()))
-            .expect("every tensor has the bytes of its shape, and the header is limited")
+        container::write(tensors, METADATA_KEY, &RawDescription::of(self))
+    }
+
+    /// The digest of the network's file: what a trace names the network by.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.to_bytes())
     }
 
     /// Reads a network; refuses whatever [`Network::new`] refuses, and a file with anything missing,
@@ -72,8 +73,8 @@ fn read(bytes: &[u8]) -> Result<Network, Error> {
         let limit = format!("at most {}", limits::MAX_NETWORK_FILE_BYTES);
         return Err(Error::limit("network file", "the number of bytes", limit, bytes.len()));
     }
-    let mut file = Container::read(bytes)?;
-    let raw = RawDescription::parse(&file.take_metadata(METADATA_KEY)?)?;
+    let mut file = Container::read("network", bytes)?;
+    let raw: RawDescription = container::description(&file.take_metadata(METADATA_KEY)?, FORMAT)?;
     let input = Input { tables: read_tables(&mut file, &raw.input)?, tensor: raw.input };
     let mut layers = Vec::with_capacity(raw.layers.len());
     let mut recorded = Vec::with_capacity(raw.layers.len());
@@ -208,37 +209,6 @@ const fn table_dtype(sign: Sign) -> Dtype {
 
 const fn fits_a_byte(bits: u32) -> bool {
     bits <= 8
-}
-
-fn numbers<const N: usize, T>(bytes: &[u8], number: impl Fn([u8; N]) -> T) -> Vec<T> {
-    let (chunks, rest) = bytes.as_chunks::<N>();
-    assert!(rest.is_empty(), "a tensor has the bytes of its shape");
-    chunks.iter().map(|&chunk| number(chunk)).collect()
-}
-
-/// A tensor to be written.
-struct Tensor<'a> {
-    dtype: Dtype,
-    shape: Vec<usize>,
-    bytes: Cow<'a, [u8]>,
-}
-
-impl View for Tensor<'_> {
-    fn dtype(&self) -> Dtype {
-        self.dtype
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.bytes)
-    }
-
-    fn data_len(&self) -> usize {
-        self.bytes.len()
-    }
 }
 
 /// The low bytes: validation has shown that every code fits the input's bits, at most 8.

@@ -7,7 +7,6 @@ use crate::network::{
     Digits, DotOutput, Geometry, Layer, Network, Operator, Pads, Provenance, Requantize, TensorId,
     TensorType, Weights, Window,
 };
-use crate::{Error, limits};
 
 /// The metadata key `tridot`, as it stands in the file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -87,25 +86,6 @@ pub(super) enum RawWeights {
 }
 
 impl RawDescription {
-    /// Reads the JSON: its version first, so that another version's keys are not blamed.
-    pub(super) fn parse(json: &str) -> Result<Self, Error> {
-        #[derive(Deserialize)]
-        struct Version {
-            format: u64,
-        }
-        if limits::MAX_DESCRIPTION_BYTES < json.len() {
-            let limit = format!("at most {}", limits::MAX_DESCRIPTION_BYTES);
-            return Err(Error::limit("description", "the number of bytes", limit, json.len()));
-        }
-        let refuse = |error: serde_json::Error| Error::malformed("description", error.to_string());
-        let Version { format } = serde_json::from_str(json).map_err(refuse)?;
-        if format != u64::from(FORMAT) {
-            let limit = format!("{FORMAT}, the one this program reads");
-            return Err(Error::limit("description", "format", limit, format));
-        }
-        serde_json::from_str(json).map_err(refuse)
-    }
-
     pub(super) fn of(network: &Network) -> Self {
         let layers = network.layers.iter().enumerate();
         Self {

@@ -1,13 +1,15 @@
-//! The `safetensors` container, read strictly: nothing repeated, no gap, no unknown key.
+//! The `safetensors` container of networks and traces, read strictly: nothing repeated, no gap, no
+//! unknown key.
 //!
 //! The crate's own reader keeps the last of two equal keys and ignores unknown ones.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use safetensors::tensor::Dtype;
-use serde::de::{Error as _, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use safetensors::tensor::{Dtype, View};
+use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Error, limits};
 
@@ -18,7 +20,9 @@ const METADATA: &str = "__metadata__";
 
 /// A file whose header has been read and whose tensors tile its data.
 #[derive(Debug)]
-pub(super) struct Container<'a> {
+pub(crate) struct Container<'a> {
+    /// What the file should hold, for refusals.
+    kind: &'static str,
     metadata: BTreeMap<String, String>,
     tensors: BTreeMap<String, RawTensor>,
     data: &'a [u8],
@@ -36,8 +40,8 @@ struct RawTensor {
 
 impl<'a> Container<'a> {
     /// Reads the header and checks that the tensors follow one another and fill the file.
-    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Error> {
-        let place = "network file";
+    pub(crate) fn read(kind: &'static str, bytes: &'a [u8]) -> Result<Self, Error> {
+        let place = format!("{kind} file");
         let Some((length, rest)) = bytes.split_first_chunk::<LENGTH_BYTES>() else {
             let limit = format!("at least {LENGTH_BYTES}");
             return Err(Error::limit(place, "the number of bytes", limit, bytes.len()));
@@ -51,15 +55,16 @@ impl<'a> Container<'a> {
         };
         let header: Header = serde_json::from_slice(header)
             .map_err(|error| Error::malformed("header", error.to_string()))?;
-        tile(&header.tensors, data.len())?;
-        Ok(Self { metadata: header.metadata, tensors: header.tensors, data })
+        tile(&place, &header.tensors, data.len())?;
+        Ok(Self { kind, metadata: header.metadata, tensors: header.tensors, data })
     }
 
     /// The text of the only metadata key.
-    pub(super) fn take_metadata(&mut self, key: &str) -> Result<String, Error> {
+    pub(crate) fn take_metadata(&mut self, key: &str) -> Result<String, Error> {
         let text = self.metadata.remove(key);
         let text = text.ok_or_else(|| {
-            Error::malformed("header", format!("no metadata key `{key}`: not a tridot network"))
+            let reason = format!("no metadata key `{key}`: not a tridot {}", self.kind);
+            Error::malformed("header", reason)
         })?;
         match self.metadata.keys().next() {
             None => Ok(text),
@@ -70,7 +75,7 @@ impl<'a> Container<'a> {
     }
 
     /// The bytes of a tensor of this element type and shape (`None`: any length), once.
-    pub(super) fn take(
+    pub(crate) fn take(
         &mut self,
         name: &str,
         dtype: Dtype,
@@ -99,7 +104,7 @@ impl<'a> Container<'a> {
     }
 
     /// Refuses a file with a tensor that nobody took.
-    pub(super) fn nothing_left(&self) -> Result<(), Error> {
+    pub(crate) fn nothing_left(&self) -> Result<(), Error> {
         match self.tensors.keys().next() {
             None => Ok(()),
             Some(name) => {
@@ -110,7 +115,11 @@ impl<'a> Container<'a> {
 }
 
 /// Tensors have the bytes of their shape, in some order one behind the other, from 0 to the end.
-fn tile(tensors: &BTreeMap<String, RawTensor>, data_len: usize) -> Result<(), Error> {
+fn tile(
+    place_of_file: &str,
+    tensors: &BTreeMap<String, RawTensor>,
+    data_len: usize,
+) -> Result<(), Error> {
     let mut by_offset: Vec<_> = tensors.iter().collect();
     by_offset.sort_by_key(|(_, tensor)| tensor.data_offsets);
     let mut position = 0;
@@ -138,7 +147,71 @@ fn tile(tensors: &BTreeMap<String, RawTensor>, data_len: usize) -> Result<(), Er
         return Ok(());
     }
     let limit = format!("{position}, as the tensors need");
-    Err(Error::limit("network file", "the number of data bytes", limit, data_len))
+    Err(Error::limit(place_of_file, "the number of data bytes", limit, data_len))
+}
+
+/// Reads the JSON of a description: its version first, so that another version's keys are not blamed.
+pub(crate) fn description<T: DeserializeOwned>(json: &str, format: u32) -> Result<T, Error> {
+    #[derive(Deserialize)]
+    struct Version {
+        format: u64,
+    }
+    if limits::MAX_DESCRIPTION_BYTES < json.len() {
+        let limit = format!("at most {}", limits::MAX_DESCRIPTION_BYTES);
+        return Err(Error::limit("description", "the number of bytes", limit, json.len()));
+    }
+    let refuse = |error: serde_json::Error| Error::malformed("description", error.to_string());
+    let version: Version = serde_json::from_str(json).map_err(refuse)?;
+    if version.format != u64::from(format) {
+        let limit = format!("{format}, the one this program reads");
+        return Err(Error::limit("description", "format", limit, version.format));
+    }
+    serde_json::from_str(json).map_err(refuse)
+}
+
+/// A file of these tensors and one metadata key. Same content, same bytes.
+pub(crate) fn write<'a>(
+    tensors: Vec<(String, Tensor<'a>)>,
+    key: &str,
+    description: &impl Serialize,
+) -> Vec<u8> {
+    let description =
+        serde_json::to_string(description).expect("strings, finite numbers and vectors are JSON");
+    let metadata = [(key.to_owned(), description)];
+    safetensors::serialize(tensors, Some(metadata.into()))
+        .expect("every tensor has the bytes of its shape, and the header is limited")
+}
+
+/// A tensor to be written.
+pub(crate) struct Tensor<'a> {
+    pub(crate) dtype: Dtype,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) bytes: Cow<'a, [u8]>,
+}
+
+impl View for Tensor<'_> {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.bytes)
+    }
+
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// The little-endian numbers of a tensor.
+pub(crate) fn numbers<const N: usize, T>(bytes: &[u8], number: impl Fn([u8; N]) -> T) -> Vec<T> {
+    let (chunks, rest) = bytes.as_chunks::<N>();
+    assert!(rest.is_empty(), "a tensor has the bytes of its shape");
+    chunks.iter().map(|&chunk| number(chunk)).collect()
 }
 
 #[derive(Debug)]

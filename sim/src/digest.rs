@@ -1,0 +1,42 @@
+//! Names for contents: equal contents have equal digests, and different ones different, short of intent.
+
+/// FNV-1a of 128 bits: it tells files apart, and proves nothing against someone who forges one.
+///
+/// ```
+/// use tridot_sim::digest::Digest;
+/// assert_eq!(Digest::of(b"").to_string(), "6c62272e07bb014262b821756295c58d");
+/// assert_eq!("6c62272e07bb014262b821756295c58d".parse(), Ok(Digest::of(b"")));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest(u128);
+
+impl Digest {
+    /// The digest of some bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        // Offset basis and prime of the 128-bit FNV hash.
+        const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+        const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+        let step = |hash: u128, &byte: &u8| (hash ^ u128::from(byte)).wrapping_mul(PRIME);
+        Self(bytes.iter().fold(BASIS, step))
+    }
+}
+
+impl std::fmt::Display for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl std::str::FromStr for Digest {
+    type Err = String;
+
+    /// Reads what [`Display`](std::fmt::Display) writes, and nothing else.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digest = u128::from_str_radix(text, 16).map(Self).map_err(|e| e.to_string())?;
+        if digest.to_string() == text {
+            Ok(digest)
+        } else {
+            Err("not 32 hexadecimal digits".to_owned())
+        }
+    }
+}
