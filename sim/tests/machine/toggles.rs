@@ -2,6 +2,7 @@
 
 use tridot_sim::arch::{Parameters, ZeroTrits};
 use tridot_sim::counts::{ToggleCounts, Toggles};
+use tridot_sim::fast::{self, Sampling};
 use tridot_sim::network::Weights;
 use tridot_sim::stepped::{Job, LayerRun, ToggleCounting};
 
@@ -56,5 +57,19 @@ fn counting_toggles_changes_nothing_else() {
         let counted = counted(&case);
         assert!(counted.toggles.is_some());
         assert_eq!(LayerRun { toggles: None, ..counted }, run(&case), "case {number}: {case:?}");
+    }
+}
+
+fn fast_toggles(case: &Case, sampling: Sampling) -> ToggleCounts {
+    fast::layer_toggles(&case.network, 0, &case.arch, case.images, &case.codes(), sampling).unwrap()
+}
+
+/// Is every toggle of the fast model that of the stepped one, to the bit?
+#[test]
+fn fast_toggles_are_stepped_toggles() {
+    for number in 0..cases() {
+        let case = case(number);
+        let stepped = counted(&case).toggles.unwrap();
+        assert_eq!(stepped, fast_toggles(&case, Sampling::All), "case {number}: {case:?}");
     }
 }
