@@ -82,26 +82,28 @@ impl AddAssign for FlipFlops {
 /// Adder levels of the deepest tree: 4096 lanes.
 pub const MAX_TREE_LEVELS: usize = 12;
 
-/// Bits of registers and nets that differ between consecutive clock edges, in two's complement at their RTL width.
+/// Bits of registers and nets that differ between consecutive clock edges, in two's complement at their RTL width;
+/// TIMING.md, section 9, defines each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Toggles {
-    /// Activations on the rows.
+    /// Bus registers of the rows: `activation_bits_per_step` bits a code.
     pub activation_bus: u64,
-    /// Trits on the columns.
+    /// Bus registers of the columns, and with `zero_trits = gate` the trit registers of the operand stage: 2 bits a trit,
+    /// −1 is 11.
     pub weight_bus: u64,
-    /// Operand registers (`zero_trits = gate`).
+    /// Operand registers (`zero_trits = gate`): `activation_bits_per_step` bits a code.
     pub operand: u64,
-    /// Leaf terms.
+    /// Leaf nets, trit · code: `activation_bits_per_step` + 1 bits.
     pub leaves: u64,
-    /// Sums of the adder trees; entry l − 1 is level l.
+    /// Outputs of the adder trees' adders; entry l − 1 is level l, `activation_bits_per_step` + 1 + l bits each.
     pub tree: [u64; MAX_TREE_LEVELS],
-    /// Accumulators.
+    /// Accumulator registers: `accumulator_bits` each.
     pub accumulators: u64,
-    /// Accumulator values at the scalers' multipliers.
+    /// Accumulator values at the inputs of the scalers' multipliers: `accumulator_bits` each.
     pub scaler_operand: u64,
-    /// Products of the scalers.
+    /// Outputs of the scalers' multipliers: `accumulator_bits` + `scale_bits` each.
     pub scaler_product: u64,
-    /// Partial y.
+    /// Outputs of the adders of the partial y: 48 bits each.
     pub scaler_y: u64,
 }
 
@@ -130,4 +132,41 @@ pub struct ToggleCounts {
     pub tiles_counted: u64,
     /// Tiles of the layer.
     pub tiles: u64,
+}
+
+impl ToggleCounts {
+    /// Toggles of all tiles, if those that were not counted toggle as much as those that were on average; each is
+    /// rounded to the nearest integer, half up. Exact where all tiles were counted; 0 where none was.
+    ///
+    /// ```
+    /// use tridot_sim::counts::{ToggleCounts, Toggles};
+    /// let counted = Toggles { leaves: 5, ..Toggles::default() };
+    /// let counts = ToggleCounts { counted, tiles_counted: 2, tiles: 3 };
+    /// assert_eq!(counts.of_all_tiles().leaves, 8);
+    /// ```
+    pub fn of_all_tiles(&self) -> Toggles {
+        let (tiles, counted) = (u128::from(self.tiles), u128::from(self.tiles_counted.max(1)));
+        self.counted.map(|toggles| {
+            let scaled = (2 * u128::from(toggles) * tiles + counted) / (2 * counted);
+            u64::try_from(scaled).unwrap_or(u64::MAX)
+        })
+    }
+}
+
+impl Toggles {
+    /// The same function of every field.
+    #[must_use]
+    pub fn map(&self, f: impl Fn(u64) -> u64) -> Self {
+        Self {
+            activation_bus: f(self.activation_bus),
+            weight_bus: f(self.weight_bus),
+            operand: f(self.operand),
+            leaves: f(self.leaves),
+            tree: self.tree.map(&f),
+            accumulators: f(self.accumulators),
+            scaler_operand: f(self.scaler_operand),
+            scaler_product: f(self.scaler_product),
+            scaler_y: f(self.scaler_y),
+        }
+    }
 }

@@ -13,8 +13,10 @@ use crate::outcome::{LayerOutcome, Outcome};
 use crate::units::Cycles;
 
 mod lift;
+mod toggles;
 
 pub use lift::{Lift, lift};
+pub use toggles::{Sampling, layer_toggles, layer_with_toggles, network_with_toggles};
 
 /// Tiles that are alike.
 struct Tiles {

@@ -5,17 +5,20 @@
 
 use crate::Error;
 use crate::arch::{Architecture, ClockGating, ZeroTrits};
-use crate::counts::Counts;
+use crate::counts::{Counts, ToggleCounts};
 use crate::mapping::{Mapping, VectorWork, Work};
 use crate::network::{Dot, Network, Sign, Weights, signed_digits};
 use crate::outcome::LayerOutcome;
 
 mod engine;
+mod exact;
 mod fetch;
+mod nets;
 mod scaler;
 mod state;
 mod vector;
 
+pub use nets::{Nets, ToggleCounting};
 pub use state::{Accumulators, Bank, Beat, Chunk, Round, State, Sums, Take};
 pub use vector::{VectorState, run_vector};
 
@@ -31,6 +34,7 @@ pub struct Job<'a> {
     codes: Vec<i16>,
     /// Registers that a sum passes in the tree.
     tree_stages: usize,
+    counting: ToggleCounting,
 }
 
 /// What a layer's run leaves behind.
@@ -42,6 +46,8 @@ pub struct LayerRun {
     pub written_at: Vec<u64>,
     /// What happened.
     pub counts: Counts,
+    /// Toggles, where they are counted.
+    pub toggles: Option<ToggleCounts>,
 }
 
 impl<'a> Job<'a> {
@@ -85,7 +91,14 @@ impl<'a> Job<'a> {
             dot,
             mapping,
             codes,
+            counting: ToggleCounting::Off,
         })
+    }
+
+    /// The same job, with toggles counted or not; without this call they are not.
+    #[must_use]
+    pub fn counting(self, counting: ToggleCounting) -> Self {
+        Self { counting, ..self }
     }
 
     /// The tiles and steps of the layer.
@@ -95,7 +108,7 @@ impl<'a> Job<'a> {
 
     /// All registers at reset, before edge 0.
     pub fn reset(&self) -> State {
-        State::reset(self.arch, &self.mapping, self.tree_stages)
+        State::reset(self.arch, &self.mapping, self.tree_stages, self.counting)
     }
 
     /// One clock edge: the last stage moves first, so that each stage sees what the one before it held.
@@ -126,6 +139,18 @@ impl<'a> Job<'a> {
     /// Feeder, memories, bus, operands, tree, accumulators: all advance, or none.
     fn advance_array(&self, state: &mut State) {
         self.move_round(state);
+        if let Some(mut nets) = state.nets.take() {
+            self.advance_exactly(state, &mut nets);
+            state.nets = Some(nets);
+        } else {
+            self.advance_sums(state);
+        }
+        self.fetch(state);
+        self.feed_next(state);
+    }
+
+    /// Bus to accumulators, with exact sums in place of the trees' terms.
+    fn advance_sums(&self, state: &mut State) {
         if self.tree_stages == 0 {
             // Without tree registers the leaf is the sum, in the same cycle.
             self.add_up(state);
@@ -138,8 +163,6 @@ impl<'a> Job<'a> {
             self.load_operands(state);
         }
         self.load_bus(state);
-        self.fetch(state);
-        self.feed_next(state);
     }
 
     /// Runs the layer from reset to its last output.
@@ -155,7 +178,13 @@ impl<'a> Job<'a> {
         assert_eq!(counts.products, work.products(self.arch), "work done is work required");
         assert_eq!(counts.steps, self.mapping.steps(), "every step is issued once");
         crate::bounds::of(work, self.arch).assert_held_by(&counts);
-        LayerRun { outputs: state.outputs, written_at: state.written_at, counts }
+        let tiles = (self.mapping.column_tiles * self.mapping.row_tiles) as u64;
+        let toggles = state.nets.map(|nets| ToggleCounts {
+            counted: nets.toggles,
+            tiles_counted: tiles,
+            tiles,
+        });
+        LayerRun { outputs: state.outputs, written_at: state.written_at, counts, toggles }
     }
 
     /// More edges than any layer can take: each round waits for its steps and for all its values.
@@ -178,8 +207,7 @@ pub fn run_layer(
     Job::new(network, layer_idx, arch, images, codes).map(|job| job.run())
 }
 
-/// Any layer of a network; `codes` are the input codes of all images (a layer of the vector unit needs
-/// none). Outputs only of a dot-product layer.
+/// Any layer of a network, without toggles; see [`layer_counting`].
 pub fn layer(
     network: &Network,
     layer_idx: usize,
@@ -187,15 +215,28 @@ pub fn layer(
     images: usize,
     codes: &[i64],
 ) -> Result<(LayerOutcome, Option<LayerRun>), Error> {
+    layer_counting(network, layer_idx, arch, images, codes, ToggleCounting::Off)
+}
+
+/// Any layer of a network; `codes` are the input codes of all images (a layer of the vector unit needs
+/// none). Outputs only of a dot-product layer.
+pub fn layer_counting(
+    network: &Network,
+    layer_idx: usize,
+    arch: &Architecture,
+    images: usize,
+    codes: &[i64],
+    counting: ToggleCounting,
+) -> Result<(LayerOutcome, Option<LayerRun>), Error> {
     let name = network.layers[layer_idx].name.clone();
     if let Some(work) = VectorWork::of(network, layer_idx, images) {
         let counts = run_vector(&work, arch);
         return Ok((LayerOutcome { name, counts, toggles: None, bounds: None }, None));
     }
-    let job = Job::new(network, layer_idx, arch, images, codes)?;
+    let job = Job::new(network, layer_idx, arch, images, codes)?.counting(counting);
     let bounds = Some(crate::bounds::of(job.mapping.work(), arch));
     let run = job.run();
-    Ok((LayerOutcome { name, counts: run.counts, toggles: None, bounds }, Some(run)))
+    Ok((LayerOutcome { name, counts: run.counts, toggles: run.toggles, bounds }, Some(run)))
 }
 
 /// The planes of a layer as trits.

@@ -19,3 +19,5 @@ mod planted;
 mod properties;
 #[path = "machine/published.rs"]
 mod published;
+#[path = "machine/toggles.rs"]
+mod toggles;

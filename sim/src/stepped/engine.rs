@@ -14,7 +14,10 @@ impl Job<'_> {
             ClockGating::None => self.arch.rows,
             ClockGating::Idle => self.mapping.active_rows(step.row_tile),
         };
-        let loads = (nonzero * rows) as u64;
+        self.count_operand_loads(state, step, (nonzero * rows) as u64);
+    }
+
+    pub(super) fn count_operand_loads(&self, state: &mut State, step: StepIndex, loads: u64) {
         state.counts.operand_loads += loads;
         let clocked = &mut state.counts.flip_flop_cycles;
         clocked.operand += loads * u64::from(self.arch.activation_bits_per_step);
@@ -48,11 +51,17 @@ impl Job<'_> {
                 width => dots_of_any_width(width, codes, &chunk.trits, &mut sums[..active]),
             }
         }
+        self.clock_trees(state, step);
+    }
+
+    /// `clock_gating = idle`: the trees that a step enters get their clocks.
+    pub(super) fn clock_trees(&self, state: &mut State, step: StepIndex) {
         if self.arch.clock_gating == ClockGating::Idle {
+            let columns = self.mapping.active_columns(step.column_tile);
             let engines = (columns * self.mapping.active_rows(step.row_tile)) as u64;
             let branches = self.mapping.planes(step.pass).len() as u64;
             state.counts.flip_flop_cycles.tree +=
-                engines * branches * self.arch.tree_flip_flops(segments);
+                engines * branches * self.arch.tree_flip_flops(self.mapping.segments);
         }
     }
 

@@ -119,9 +119,14 @@ impl Job<'_> {
     /// The chunk reaches the row and column wires; the memories' registers are loaded anew right after.
     pub(super) fn load_bus(&self, state: &mut State) {
         std::mem::swap(&mut state.bus, &mut state.fetched);
-        if let Some(step) = state.bus.step
-            && self.arch.clock_gating == ClockGating::Idle
-        {
+        if let Some(step) = state.bus.step {
+            self.clock_bus(state, step);
+        }
+    }
+
+    /// `clock_gating = idle`: the wires that a step enters get their clocks.
+    pub(super) fn clock_bus(&self, state: &mut State, step: StepIndex) {
+        if self.arch.clock_gating == ClockGating::Idle {
             let rows = self.mapping.active_rows(step.row_tile) * self.arch.lanes;
             let bits = u64::from(self.arch.activation_bits_per_step);
             let clocked = &mut state.counts.flip_flop_cycles;

@@ -129,27 +129,49 @@ impl Job<'_> {
                 }
             }
         }
+        match part {
+            Part::Multiply => self.toggle_multipliers(state, take),
+            Part::Add => self.toggle_adders(state, stage, take),
+            Part::RoundAndShift | Part::Clamp => {}
+        }
     }
 
     /// Σ m·acc over the values of one output.
     fn multiply(&self, state: &State, take: Take, column: usize, i: usize) -> i64 {
-        let (row, segment) = self.row_and_segment(take, i);
-        let (_, channel) = self.place(take, column, i);
-        let (branches, segments) = (self.arch.branches, self.mapping.segments);
-        let engine = row * self.arch.columns + column;
-        let planes = self.mapping.planes(take.round.pass);
-        let product = |value: usize| {
-            let accumulator = state.shadow.values[(engine * branches + value) * segments + segment];
-            let multiplier = match &self.dot.weights {
-                Weights::Fixed { .. } => self.dot.multipliers[channel],
-                Weights::Dbq { branches, .. } => {
-                    self.dot.multipliers[channel * *branches as usize + planes.start + value]
-                }
-            };
-            accumulator.wrapping_mul(multiplier.into())
+        let product = |value| {
+            let (accumulator, multiplier) = self.factors(state, take, column, i, value);
+            accumulator.wrapping_mul(multiplier)
         };
-        let values = take.first_value..take.first_value + take.values;
-        values.map(product).fold(0, i64::wrapping_add)
+        (0..take.values).map(product).fold(0, i64::wrapping_add)
+    }
+
+    /// Accumulator and m of a value of output i; a column without a channel has no m.
+    pub(super) fn factors(
+        &self,
+        state: &State,
+        take: Take,
+        column: usize,
+        i: usize,
+        value: usize,
+    ) -> (i64, i64) {
+        let (row, segment) = self.row_and_segment(take, i);
+        let Round { column_tile, pass, .. } = take.round;
+        let (branches, segments) = (self.arch.branches, self.mapping.segments);
+        let branch = take.first_value + value;
+        let engine = row * self.arch.columns + column;
+        let accumulator = state.shadow.values[(engine * branches + branch) * segments + segment];
+        if self.mapping.active_columns(column_tile) <= column {
+            return (accumulator, 0);
+        }
+        let channel = self.mapping.channel(column_tile, column, segment);
+        let multiplier = match &self.dot.weights {
+            Weights::Fixed { .. } => self.dot.multipliers[channel],
+            Weights::Dbq { branches, .. } => {
+                let plane = self.mapping.planes(pass).start + branch;
+                self.dot.multipliers[channel * *branches as usize + plane]
+            }
+        };
+        (accumulator, multiplier.into())
     }
 
     fn add(&self, state: &mut State, stage: usize, take: Take, column: usize, i: usize) {

@@ -4,6 +4,8 @@ use crate::arch::Architecture;
 use crate::counts::Counts;
 use crate::mapping::{Mapping, StepIndex};
 
+use super::{Nets, ToggleCounting};
+
 /// A chunk on its way to the engines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
@@ -106,6 +108,9 @@ pub struct State {
     pub partial: Vec<i64>,
     /// Scaler stages, the first first.
     pub scaler: Vec<Beat>,
+    /// Terms of the trees and nets, where toggles are counted. [`State::bus`] and [`State::accumulators`] then hold what
+    /// gets no clock, [`State::operand`] the trits of its stage alone, and [`State::tree`] steps, its last entry sums.
+    pub nets: Option<Nets>,
     /// The output memory: all images, NHWC.
     pub outputs: Vec<i64>,
     /// The edge that wrote each output.
@@ -117,7 +122,12 @@ pub struct State {
 }
 
 impl State {
-    pub(super) fn reset(arch: &Architecture, mapping: &Mapping, tree_stages: usize) -> Self {
+    pub(super) fn reset(
+        arch: &Architecture,
+        mapping: &Mapping,
+        tree_stages: usize,
+        counting: ToggleCounting,
+    ) -> Self {
         let sums = arch.engines() * arch.branches * mapping.segments;
         let chunk = Chunk {
             step: None,
@@ -139,6 +149,10 @@ impl State {
                 Beat { take: None, values: vec![0; arch.columns * arch.multipliers] };
                 arch.scaler_stages
             ],
+            nets: match counting {
+                ToggleCounting::Off => None,
+                ToggleCounting::On => Some(Nets::reset(arch, mapping)),
+            },
             outputs: vec![0; outputs],
             written_at: vec![0; outputs],
             written: 0,

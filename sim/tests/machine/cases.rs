@@ -11,7 +11,7 @@ use tridot_sim::stepped::{self, Job, LayerRun, State};
 use tridot_sim::units::Megahertz;
 
 /// A 1×1 array with nothing optional; each case changes what it names.
-fn arch(change: impl FnOnce(&mut Parameters)) -> Architecture {
+pub(crate) fn arch(change: impl FnOnce(&mut Parameters)) -> Architecture {
     let mut parameters = Parameters {
         name: "case".to_owned(),
         clock: Megahertz(100.0),
@@ -71,7 +71,7 @@ fn layer(geometry: Geometry, width: [usize; 2], channels: [usize; 2], weights: W
     .unwrap()
 }
 
-fn pointwise(width: usize, channels: [usize; 2], weights: Weights) -> Network {
+pub(crate) fn pointwise(width: usize, channels: [usize; 2], weights: Weights) -> Network {
     let window = Window::square(1, 1);
     let geometry = Geometry::Convolution { window, pads: Pads::default() };
     layer(geometry, [width, width], channels, weights)

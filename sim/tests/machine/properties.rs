@@ -9,7 +9,7 @@ use tridot_sim::{fast, reference};
 use crate::generator::{Case, Histogram, case};
 
 /// Cases of one run; a longer run sets `TRIDOT_MACHINE_CASES`.
-fn cases() -> u64 {
+pub(crate) fn cases() -> u64 {
     std::env::var("TRIDOT_MACHINE_CASES").map_or(2_000, |n| n.parse().unwrap())
 }
 

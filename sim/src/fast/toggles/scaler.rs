@@ -1,0 +1,116 @@
+//! The scalers' multipliers and adders: what reaches them, take by take.
+
+use crate::arch::{Architecture, ClockGating};
+use crate::counts::Toggles;
+use crate::limits::MAX_Y_BITS;
+use crate::mapping::Mapping;
+use crate::network::{Dot, Weights};
+
+use super::terms::differing;
+use super::wires::reversed;
+
+/// Inputs and outputs of all columns' multipliers and adders.
+pub(super) struct Scaler {
+    /// Multiplier k of column q at `q·multipliers + k`.
+    operands: Vec<i64>,
+    products: Vec<i64>,
+    /// Adder i of column q at `q·multipliers + i`.
+    sums: Vec<i64>,
+    /// Partial y of the tile: output i of column q at `q·outputs + i`.
+    partial: Vec<i64>,
+}
+
+/// A complete round of a tile.
+#[derive(Clone, Copy)]
+pub(super) struct Round {
+    pub(super) column_tile: usize,
+    pub(super) row_tile: usize,
+    pub(super) pass: usize,
+}
+
+impl Scaler {
+    pub(super) fn reset(map: &Mapping, arch: &Architecture) -> Self {
+        let multipliers = vec![0; arch.columns * arch.multipliers];
+        Self {
+            operands: multipliers.clone(),
+            products: multipliers.clone(),
+            sums: multipliers,
+            partial: vec![0; arch.engines() * map.segments],
+        }
+    }
+
+    /// Takes all values of a round; `rows` are the accumulators of the rows.
+    pub(super) fn take<'r>(
+        &mut self,
+        (map, arch, dot): (&Mapping, &Architecture, &Dot),
+        round: Round,
+        rows: impl Fn(usize) -> &'r [i64],
+        toggles: &mut Toggles,
+    ) {
+        let active = map.active_columns(round.column_tile);
+        let segments = map.active_segments(round.column_tile);
+        let outputs = map.active_rows(round.row_tile) * segments;
+        let planes = map.planes(round.pass);
+        let merged = map.work().merged;
+        let values = if merged { 1 } else { planes.len() };
+        let at_once = (arch.multipliers / values).max(1);
+        let columns = match arch.clock_gating {
+            ClockGating::None => arch.columns,
+            ClockGating::Idle => active,
+        };
+        let segment_bits = map.segments.ilog2();
+        let trees = arch.columns * arch.branches;
+        for (column, output) in (0..columns).flat_map(|q| (0..outputs).map(move |i| (q, i))) {
+            let (row, segment) = (output / segments, output % segments);
+            let first = reversed(segment, segment_bits) * trees + column * arch.branches;
+            let accumulators = &rows(row)[first..first + values];
+            // A column without a channel multiplies its zeros with nothing.
+            let channel =
+                (column < active).then(|| map.channel(round.column_tile, column, segment));
+            let bias = channel.map_or(0, |channel| dot.bias[channel]);
+            let multipliers = match (&dot.weights, channel) {
+                (_, None) => &[][..],
+                (Weights::Fixed { .. }, Some(channel)) => &dot.multipliers[channel..=channel],
+                (Weights::Dbq { branches, .. }, Some(channel)) => {
+                    &dot.multipliers[channel * *branches as usize + planes.start..]
+                }
+            };
+            let place = column * outputs + output;
+            let mut y = if round.pass == 0 || merged { bias } else { self.partial[place] };
+            let slot = output % at_once;
+            for (value, &accumulator) in accumulators.iter().enumerate() {
+                let product =
+                    accumulator.wrapping_mul(multipliers.get(value).map_or(0, |&m| m.into()));
+                // Whole outputs lie side by side; the values of one that takes several cycles follow each other.
+                let multiplier = (slot * values + value) % arch.multipliers;
+                let at = column * arch.multipliers + multiplier;
+                toggles.scaler_operand +=
+                    replace(&mut self.operands[at], accumulator, arch.accumulator_bits);
+                toggles.scaler_product += replace(
+                    &mut self.products[at],
+                    product,
+                    arch.accumulator_bits + arch.scale_bits,
+                );
+                y = wrapped(y.wrapping_add(product));
+                if multiplier + 1 == arch.multipliers || value + 1 == values {
+                    let at = column * arch.multipliers + slot;
+                    toggles.scaler_y += replace(&mut self.sums[at], y, MAX_Y_BITS);
+                }
+            }
+            self.partial[place] = y;
+        }
+    }
+}
+
+/// Bits that change at this width.
+fn replace(held: &mut i64, new: i64, bits: u32) -> u64 {
+    let toggles = differing(*held, new, bits);
+    *held = new;
+    toggles
+}
+
+/// 48 bits of a partial y.
+fn wrapped(y: i64) -> i64 {
+    let unused = i64::BITS - MAX_Y_BITS;
+    y << unused >> unused
+}
