@@ -7,6 +7,7 @@
 //! random number: text comes in, text goes out. The same records give the same bytes.
 
 pub mod digest;
+pub mod pareto;
 pub mod record;
 pub mod store;
 

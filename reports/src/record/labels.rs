@@ -43,8 +43,8 @@ pub(super) fn granularity(network: &Network) -> Option<Granularity> {
         return None;
     }
     let plan: toml::Table = network.provenance.plan.parse().ok()?;
-    let in_tables = plan.values().filter_map(toml::Value::as_table);
-    let alpha = plan.get("alpha").or_else(|| in_tables.filter_map(|t| t.get("alpha")).next())?;
+    let mut in_tables = plan.values().filter_map(toml::Value::as_table);
+    let alpha = plan.get("alpha").or_else(|| in_tables.find_map(|t| t.get("alpha")))?;
     match alpha.as_str()? {
         "layer" => Some(Granularity::Layer),
         "channel" => Some(Granularity::Channel),

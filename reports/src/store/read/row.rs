@@ -144,7 +144,7 @@ impl Row {
                 .parse()
                 .ok()
                 .zip(expected.parse().ok())
-                .is_some_and(|(a, b): (f64, f64)| a == b);
+                .is_some_and(|(a, b): (f64, f64)| a.to_bits() == b.to_bits());
         if same {
             return Ok(());
         }
