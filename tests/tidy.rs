@@ -195,6 +195,13 @@ fn built_in_files_load() {
         tridot_models::scheme::Plan::from_toml(&text)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
+    for (folder, names) in [
+        ("arch", tridot_sim::arch::Architecture::preset_names()),
+        ("energy", tridot_sim::energy::EnergyTable::builtin_names()),
+    ] {
+        let files = fs::read_dir(root().join("sim/presets").join(folder)).unwrap();
+        assert_eq!(files.count(), names.len(), "every file of sim/presets/{folder} is built in");
+    }
 }
 
 #[test]
