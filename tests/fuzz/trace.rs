@@ -42,7 +42,8 @@ fn use_accepted(trace: &Trace, bytes: &[u8], networks: &[Network]) {
             let sampling = Sampling::OneOf(8);
             // A layer that the array cannot run is refused; nothing else is.
             if fast::layer(network, layer_idx, &arch, images).is_ok() {
-                fast::layer_with_toggles(network, layer_idx, &arch, images, &codes, sampling).unwrap();
+                fast::layer_with_toggles(network, layer_idx, &arch, images, &codes, sampling)
+                    .unwrap();
             }
             let output = &trace.tensors()[TensorId::of_layer(layer_idx).0];
             assert_eq!(output.name, format!("{}.output", layer.name));

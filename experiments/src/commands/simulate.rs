@@ -13,6 +13,7 @@ use crate::cli::{Model, SimulateArgs, Verdict};
 use crate::print::Printer;
 use crate::{files, threads};
 
+mod record;
 mod report;
 
 /// Seed of the picture that stands in for a trace.
@@ -24,6 +25,8 @@ struct Simulation {
     network: Network,
     arch: Architecture,
     table: EnergyTable,
+    table_text: String,
+    trace: Trace,
     /// What ran, for people: the trace's file, or that there is none.
     input: String,
     is_synthetic: bool,
@@ -40,9 +43,12 @@ pub(crate) fn run(arguments: &SimulateArgs, printer: &Printer) -> Result<Verdict
     }
     let network = files::read_network(&arguments.net)?;
     let arch = files::architecture(&arguments.arch)?;
-    let (table, _) = files::energy_table(&arguments.energy)?;
+    let (table, table_text) = files::energy_table(&arguments.energy)?;
     // An architecture that cannot run the network is refused before anything long begins.
     fast::network(&network, &arch, 1)?;
+    if let Some(folder) = &arguments.output {
+        files::open_records(folder)?;
+    }
     let (trace, input) = input(arguments, &network, printer)?;
     let outcome = outcome(arguments, &network, &arch, &trace, printer)?;
     let simulation = Simulation {
@@ -51,12 +57,17 @@ pub(crate) fn run(arguments: &SimulateArgs, printer: &Printer) -> Result<Verdict
         network,
         arch,
         table,
+        table_text,
+        trace,
         input,
         is_synthetic: arguments.trace.is_none(),
         model: arguments.model,
         one_tile_of: arguments.one_tile_of,
         outcome,
     };
+    if let Some(folder) = &arguments.output {
+        files::append_record(folder, record::of(&simulation, arguments)?)?;
+    }
     report::print(&simulation, printer)?;
     Ok(Verdict::Yes)
 }

@@ -241,14 +241,18 @@ fn table(report: &Report, printer: &Printer) {
     printer.table(&heads, rows);
 }
 
+/// The parts that cost something, and the names of the others.
 fn energy_table(report: &Report, printer: &Printer) {
     printer.line("");
-    let rows = Breakdown::NAMES.iter().map(|name| {
-        let energy = report.energy_parts_pj[name];
-        let percent = 100.0 * energy / report.energy_pj;
-        vec![(*name).to_owned(), format!("{:.1}", energy * 1e-3), format!("{percent:.1}")]
+    let cost = |name: &&str| report.energy_parts_pj[*name];
+    let (priced, free): (Vec<&str>, Vec<&str>) =
+        Breakdown::NAMES.iter().copied().partition(|name| 0.0 < cost(name));
+    let rows = priced.iter().map(|name| {
+        let percent = 100.0 * cost(name) / report.energy_pj;
+        vec![(*name).to_owned(), format!("{:.1}", cost(name) * 1e-3), format!("{percent:.1}")]
     });
     printer.table(&["part", "energy_nj", "percent"], rows);
+    printer.line(format_args!("without a price or without events: {}", free.join(", ")));
 }
 
 fn summary(report: &Report, simulation: &Simulation, printer: &Printer) {
