@@ -10,9 +10,11 @@ mod checkpoint;
 mod container;
 mod data_folder;
 mod driver;
+mod energy_table;
 mod json;
 mod network;
 mod text;
 mod topology;
 #[path = "../models/src/import/tests/torch_file.rs"]
 mod torch_file;
+mod trace;

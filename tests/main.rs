@@ -1,6 +1,7 @@
 //! Tests across the crates.
 #![cfg(test)]
 
+mod energy;
 mod equivalence;
 mod faulty;
 mod fuzz;

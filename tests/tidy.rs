@@ -53,7 +53,8 @@ fn crates_depend_one_way_and_foreign_crates_have_one_home() {
     let allowed_ours = [
         ("sim/Cargo.toml", vec![]),
         ("models/Cargo.toml", vec!["tridot-sim"]),
-        ("experiments/Cargo.toml", vec!["tridot-models", "tridot-sim"]),
+        ("reports/Cargo.toml", vec!["tridot-sim"]),
+        ("experiments/Cargo.toml", vec!["tridot-models", "tridot-reports", "tridot-sim"]),
     ];
     let homes = [
         ("candle-core", vec!["models"]),
@@ -194,6 +195,13 @@ fn built_in_files_load() {
         let text = fs::read_to_string(&path).unwrap();
         tridot_models::scheme::Plan::from_toml(&text)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+    for (folder, names) in [
+        ("arch", tridot_sim::arch::Architecture::preset_names()),
+        ("energy", tridot_sim::energy::EnergyTable::builtin_names()),
+    ] {
+        let files = fs::read_dir(root().join("sim/presets").join(folder)).unwrap();
+        assert_eq!(files.count(), names.len(), "every file of sim/presets/{folder} is built in");
     }
 }
 

@@ -33,7 +33,6 @@ struct Cli {
 pub(crate) struct Global {
     /// Threads to use [default: all processors].
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    #[cfg(feature = "train")]
     pub(crate) threads: Option<u16>,
     /// Print one JSON object, as docs/json.md describes.
     #[arg(long, global = true)]
@@ -179,8 +178,10 @@ pub(crate) struct InspectArgs {
 /// The trace of some test pictures: the integer input and output of every layer.
 #[cfg(feature = "train")]
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  tridot record resnet20-b2.safetensors --data cifar-10-batches-bin \
-                        --samples 4 -o resnet20-b2-trace.safetensors")]
+#[command(
+    after_help = "Example:\n  tridot record resnet20-b2.safetensors --data cifar-10-batches-bin \
+                        --samples 4 -o resnet20-b2-trace.safetensors"
+)]
 pub(crate) struct RecordArgs {
     /// The integer network.
     pub(crate) net: PathBuf,
@@ -202,11 +203,9 @@ pub(crate) struct RecordArgs {
 /// Says what bounds each layer and which parameter lifts it. The pictures of a trace run as one batch;
 /// without a trace the input is one seeded synthetic picture.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  tridot simulate resnet20-b2.safetensors --arch edge\n  \
+#[command(after_help = "Examples:\n  tridot simulate resnet20-b2.safetensors --arch edge\n  \
                         tridot simulate resnet20-b2.safetensors --arch my-array.toml \
-                        --trace resnet20-b2-trace.safetensors -o results"
-)]
+                        --trace resnet20-b2-trace.safetensors -o results")]
 pub(crate) struct SimulateArgs {
     /// The integer network.
     pub(crate) net: PathBuf,
@@ -223,6 +222,9 @@ pub(crate) struct SimulateArgs {
     /// The model of the machine; both give the same counts.
     #[arg(long, value_enum, default_value_t = Model::Fast)]
     pub(crate) model: Model,
+    /// Count toggles in one of each N tiles of a layer, for all; 1 counts every tile.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) one_tile_of: u32,
     /// Append the result to DIR/records.csv.
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
@@ -312,7 +314,6 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli, printer: &Printer) -> anyhow::Result<Verdict> {
-    #[cfg(feature = "train")]
     crate::threads::initialize(cli.global.threads)?;
     match &cli.command {
         #[cfg(feature = "train")]

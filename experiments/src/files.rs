@@ -1,12 +1,12 @@
 //! The only place that opens, writes and renames files.
 
 use std::fs::File;
-use std::io::Read as _;
-#[cfg(feature = "train")]
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use tridot_reports::record::Record;
+use tridot_reports::store::Store;
 use tridot_sim::arch::Architecture;
 use tridot_sim::energy::EnergyTable;
 use tridot_sim::limits::{MAX_NETWORK_FILE_BYTES, MAX_TRACE_FILE_BYTES};
@@ -17,6 +17,9 @@ use tridot_sim::trace::Trace;
 pub(crate) const MAX_CHECKPOINT_BYTES: usize = 1 << 32;
 /// The largest TOML file that is read: 4 MiB.
 pub(crate) const MAX_TEXT_BYTES: usize = 1 << 22;
+
+/// The largest store that is read: 1 GiB.
+const MAX_RECORDS_BYTES: usize = 1 << 30;
 
 /// Reads a whole file of at most so many bytes.
 pub(crate) fn read(path: &Path, max_bytes: usize) -> Result<Vec<u8>> {
@@ -61,7 +64,6 @@ pub(crate) fn read_network(path: &Path) -> Result<Network> {
 }
 
 /// Writes beside the target, syncs and renames: the target is whole or untouched at any moment.
-#[cfg(feature = "train")]
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let place = || path.display().to_string();
     if path.is_dir() {
@@ -86,7 +88,6 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// The folder that a file lies in.
-#[cfg(feature = "train")]
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
@@ -95,13 +96,11 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 /// The kind of error alone: its text would name the passing file beside the one that is asked for.
-#[cfg(feature = "train")]
 fn unwritable(path: &Path, error: &std::io::Error) -> anyhow::Error {
     anyhow::anyhow!("{}: cannot be written: {}", path.display(), error.kind())
 }
 
 /// Whether a file can be written there: found out before hours of work, not after.
-#[cfg(feature = "train")]
 pub(crate) fn check_writable(path: &Path) -> Result<()> {
     if path.is_dir() {
         bail!("{}: is a folder, not a file", path.display());
@@ -153,6 +152,29 @@ pub(crate) fn read_trace(path: &Path, network: &Network) -> Result<Trace> {
     let trace = Trace::from_bytes(&read(path, MAX_TRACE_FILE_BYTES)?).with_context(place)?;
     trace.fits(network).with_context(place)?;
     Ok(trace)
+}
+
+/// The name of the store in a folder of results.
+const RECORDS: &str = "records.csv";
+
+/// The store of a folder, empty where there is none; makes the folder, and refuses one that cannot be written.
+pub(crate) fn open_records(folder: &Path) -> Result<Store> {
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let path = folder.join(RECORDS);
+    check_writable(&path)?;
+    if !path.exists() {
+        return Ok(Store::default());
+    }
+    let text = text(&path, read(&path, MAX_RECORDS_BYTES)?)?;
+    Store::from_csv(&text).with_context(|| path.display().to_string())
+}
+
+/// Adds a Record to the store of a folder, as it is now.
+pub(crate) fn append_record(folder: &Path, record: Record) -> Result<()> {
+    let mut store = open_records(folder)?;
+    let path = folder.join(RECORDS);
+    store.insert(record).with_context(|| path.display().to_string())?;
+    write(&path, store.to_csv().as_bytes())
 }
 
 /// Whether an argument names a file and not something built in.

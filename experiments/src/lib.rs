@@ -4,5 +4,4 @@ pub mod cli;
 mod commands;
 mod files;
 mod print;
-#[cfg(feature = "train")]
 mod threads;

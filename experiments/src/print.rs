@@ -1,14 +1,11 @@
 //! The only printing: tables for people, one JSON object for programs, bars on stderr.
 
 use std::fmt::Display;
-#[cfg(feature = "train")]
-use std::io::IsTerminal as _;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::Mutex;
 
 use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets};
-#[cfg(feature = "train")]
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
@@ -21,10 +18,6 @@ const JSON_FORMAT: u32 = 1;
 #[derive(Debug)]
 pub(crate) struct Printer {
     json: bool,
-    #[cfg_attr(
-        not(feature = "train"),
-        expect(dead_code, reason = "no bar is drawn without `train`")
-    )]
     quiet: bool,
     /// What goes to standard output, printed at the end: a command that fails prints no half result.
     text: Mutex<String>,
@@ -77,7 +70,6 @@ impl Printer {
     }
 
     /// Text as it is, for people and programs alike.
-    #[cfg(feature = "train")]
     pub(crate) fn verbatim(&self, text: &str) {
         self.push(text);
     }
@@ -118,7 +110,6 @@ impl Printer {
     }
 
     /// A bar over so many steps, where a person watches.
-    #[cfg(feature = "train")]
     pub(crate) fn bar(&self, what: &str, steps: u64) -> ProgressBar {
         if self.quiet || !io::stderr().is_terminal() {
             return ProgressBar::hidden();

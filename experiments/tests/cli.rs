@@ -38,7 +38,11 @@ fn help_of_every_command() {
         &["check", "--help"],
         &["complexity", "--help"],
         &["inspect", "--help"],
+        &["record", "--help"],
+        &["simulate", "--help"],
         &["networks", "--help"],
+        &["archs", "--help"],
+        &["energies", "--help"],
     ]));
 }
 

@@ -5,11 +5,13 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tridot_sim::arch::Architecture;
+use tridot_sim::fast::{self, Sampling};
+use tridot_sim::kernels::{Backend, Prepared, Scratch};
 use tridot_sim::network::{
     Description, Digits, Dot, DotOutput, Geometry, Input, Layer, Network, Operator, Pads,
     Provenance, Requantize, Shape, Sign, TensorId, TensorType, Weights, Window,
 };
-use tridot_sim::{fast, stepped};
+use tridot_sim::stepped::{self, Job, ToggleCounting};
 
 /// ResNet-20 on 32×32 pictures, two branches; the first and the last layer of 8-bit integers.
 struct Builder {
@@ -117,6 +119,36 @@ fn fast_network(c: &mut Criterion) {
     }
 }
 
+/// The codes that each layer of the network reads, for one picture.
+fn inputs(network: &Network) -> Vec<Vec<i64>> {
+    let prepared = Prepared::new(network, Backend::best()).expect("this machine has it");
+    let elements = network.input.tensor.shape.elements();
+    let pixels: Vec<u8> = (0..elements).map(|i| u8::try_from(i * i % 251).unwrap_or(0)).collect();
+    let mut scratch = Scratch::new(&prepared);
+    let tensors = prepared.tensors(&mut scratch, &pixels).expect("a picture of its size");
+    network.layers.iter().map(|layer| tensors[layer.inputs[0].0].clone()).collect()
+}
+
+fn fast_network_with_toggles(c: &mut Criterion) {
+    let network = resnet20();
+    let inputs = inputs(&network);
+    let inputs: Vec<&[i64]> = inputs.iter().map(Vec::as_slice).collect();
+    let mut group = c.benchmark_group("fast toggles");
+    group.sample_size(10);
+    for name in Architecture::preset_names() {
+        let arch = Architecture::preset(name).expect("a preset");
+        let run = |sampling| {
+            fast::network_with_toggles(black_box(&network), &arch, 1, &inputs, sampling)
+                .map(|o| o.total().cycles)
+        };
+        group.bench_function(format!("resnet20/{name}"), |b| b.iter(|| run(Sampling::All)));
+    }
+    let edge = Architecture::preset("edge").expect("a preset");
+    group.bench_function("resnet20/edge, one tile of 16", |b| {
+        b.iter(|| fast::network_with_toggles(&network, &edge, 1, &inputs, Sampling::OneOf(16)));
+    });
+}
+
 /// The last convolution of the last stage: 64 channels, 8×8 pixels, K = 576.
 fn stepped_layer(c: &mut Criterion) {
     let network = resnet20();
@@ -136,8 +168,11 @@ fn stepped_layer(c: &mut Criterion) {
         group.throughput(Throughput::Elements(counts.busy_engine_steps + counts.idle_engine_steps));
         group.sample_size(10);
         group.bench_function(format!("convolution/{name}"), |b| b.iter(run));
+        let job = Job::new(&network, layer_idx, &arch, 1, &codes).expect("it fits");
+        let job = job.counting(ToggleCounting::On);
+        group.bench_function(format!("convolution/{name}, toggles"), |b| b.iter(|| job.run()));
     }
 }
 
-criterion_group!(benches, fast_network, stepped_layer);
+criterion_group!(benches, fast_network, fast_network_with_toggles, stepped_layer);
 criterion_main!(benches);

@@ -15,6 +15,8 @@ mod generator;
 mod networks;
 #[path = "machine/planted.rs"]
 mod planted;
+#[path = "machine/planted_toggles.rs"]
+mod planted_toggles;
 #[path = "machine/properties.rs"]
 mod properties;
 #[path = "machine/published.rs"]

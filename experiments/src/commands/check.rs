@@ -14,6 +14,8 @@ use crate::cli::{CheckArgs, Verdict};
 use crate::print::{Printer, grouped};
 use crate::{files, threads};
 
+mod machine;
+
 /// Pictures that the candle model computes at once: enough for its matrix products, little memory.
 const CANDLE_BATCH: usize = 4;
 
@@ -25,7 +27,10 @@ struct Report {
     reference: &'static str,
     values_compared: u64,
     mismatches: u64,
+    cycles_stepped: Option<u64>,
+    cycles_fast: Option<u64>,
     implementations: Vec<ImplementationReport>,
+    architectures: Vec<machine::ArchitectureReport>,
     layers: Vec<LayerReport>,
 }
 
@@ -49,13 +54,29 @@ type Compared = (String, Comparison);
 
 pub(crate) fn run(arguments: &CheckArgs, printer: &Printer) -> Result<Verdict> {
     let network = files::read_network(&arguments.net)?;
+    let architectures = machine::architectures(&arguments.arch, &network)?;
     let n = arguments.samples as usize;
     let (test, data) = pictures::test_pictures(&arguments.source, &network, n, arguments.seed)?;
     let compared = compare(&network, &test, printer)?;
-    let report = report(&network, data, test.len(), &compared);
+    let mut report = report(&network, data, test.len(), &compared);
+    for arch in &architectures {
+        report.add(machine::check(&network, arch, &test, printer)?);
+    }
     tell(&report, &compared, printer);
     printer.object("check", &report)?;
     Ok(if report.mismatches == 0 { Verdict::Yes } else { Verdict::No })
+}
+
+impl Report {
+    /// Adds what was compared on an architecture to the totals.
+    fn add(&mut self, architecture: machine::ArchitectureReport) {
+        self.values_compared += architecture.values_compared;
+        self.mismatches += architecture.mismatches + architecture.counter_mismatches;
+        let sum = |total: &mut Option<u64>, cycles| *total = Some(total.unwrap_or(0) + cycles);
+        sum(&mut self.cycles_stepped, architecture.cycles_stepped);
+        sum(&mut self.cycles_fast, architecture.cycles_fast);
+        self.architectures.push(architecture);
+    }
 }
 
 /// Every implementation but the reference is compared with the reference.
@@ -134,7 +155,10 @@ fn report(network: &Network, data: String, samples: usize, compared: &[Compared]
         reference: "reference",
         values_compared: compared.iter().map(|(_, comparison)| comparison.values).sum(),
         mismatches: compared.iter().map(|(_, comparison)| comparison.total_mismatches()).sum(),
+        cycles_stepped: None,
+        cycles_fast: None,
         implementations: implementations.collect(),
+        architectures: Vec::new(),
         layers: layers.collect(),
     }
 }
@@ -157,6 +181,7 @@ fn tell(report: &Report, compared: &[Compared], printer: &Printer) {
             printer.line(format_args!("{}: first mismatch: {first}", implementation.name));
         }
     }
+    machine::tell(&report.architectures, printer);
     let (values, mismatches) = (grouped(report.values_compared), grouped(report.mismatches));
     printer
         .line(format_args!("{values} values compared with the reference: {mismatches} mismatches"));

@@ -77,9 +77,11 @@ impl Prices {
         }
         let slice_bits = arch.activation_bits_per_step;
         let (reads, writes) = (&table.memory_read, &table.memory_write);
-        let port_bits = arch.lanes * slice_bits as usize;
-        let activation_memory = Memory::new(reads, storage.activation_bits, port_bits);
-        let weight_memory = Memory::new(reads, storage.weight_bits, 2 * arch.lanes);
+        // Each row reads codes of its own pixel; all columns and branches read the same chunk together.
+        let code_bits = arch.lanes * slice_bits as usize;
+        let trit_bits = 2 * arch.lanes * arch.branches * arch.columns;
+        let activation_memory = Memory::new(reads, storage.activation_bits, code_bits);
+        let weight_memory = Memory::new(reads, storage.weight_bits, trit_bits);
         let bit = |rows: &super::curve::Grid, what: &str, memory: &Memory| {
             let place = format!("energy table `{}`, {what}", table.name);
             let access = rows.at(&place, memory.bank_kib, memory.word_bits)?;

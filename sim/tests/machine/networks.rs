@@ -2,13 +2,14 @@
 
 use tridot_sim::arch::Architecture;
 use tridot_sim::counts::Counts;
-use tridot_sim::fast::{self, lift};
+use tridot_sim::fast::{self, Sampling, lift};
 use tridot_sim::network::{
     Description, Digits, Dot, DotOutput, Geometry, Input, Layer, Network, Operator, Pads,
     Provenance, Requantize, Shape, Sign, TensorId, TensorType, Weights, Window,
 };
 use tridot_sim::outcome::Limiter;
-use tridot_sim::{reference, stepped};
+use tridot_sim::reference;
+use tridot_sim::stepped::{self, ToggleCounting};
 
 const REQUANTIZE: Requantize = Requantize { shift: 7, low: 0, high: 255 };
 
@@ -108,18 +109,24 @@ fn tensors(network: &Network) -> Vec<Vec<i64>> {
     one.into_iter().zip(two).map(|(one, two)| [one, two].concat()).collect()
 }
 
-/// On every preset, for a batch of two: outputs, counters of both models, and totals.
+/// On every preset, for a batch of two: outputs, counters and toggles of both models, and totals.
 #[test]
 fn every_layer_of_a_network_runs_on_every_preset() {
     let network = network();
     let tensors = tensors(&network);
     for name in Architecture::preset_names() {
         let arch = Architecture::preset(name).unwrap();
-        let outcome = fast::network(&network, &arch, 2).unwrap();
+        let inputs: Vec<&[i64]> =
+            network.layers.iter().map(|layer| tensors[layer.inputs[0].0].as_slice()).collect();
+        let outcome =
+            fast::network_with_toggles(&network, &arch, 2, &inputs, Sampling::All).unwrap();
         let mut total = Counts::default();
         for (layer_idx, layer) in network.layers.iter().enumerate() {
             let codes = &tensors[layer.inputs[0].0];
-            let (stepped, run) = stepped::layer(&network, layer_idx, &arch, 2, codes).unwrap();
+            let on = ToggleCounting::On;
+            let (stepped, run) =
+                stepped::layer_counting(&network, layer_idx, &arch, 2, codes, on).unwrap();
+            assert_eq!(stepped.toggles.is_some(), layer.dot().is_some());
             assert_eq!(stepped, outcome.layers[layer_idx], "{name}, {}", layer.name);
             assert_eq!(run.is_some(), layer.dot().is_some());
             if let Some(run) = run {
@@ -128,6 +135,7 @@ fn every_layer_of_a_network_runs_on_every_preset() {
             total += stepped.counts;
         }
         assert_eq!(total, outcome.total());
+        assert_eq!(total, fast::network(&network, &arch, 2).unwrap().total());
         let cycles = total.cycles.0;
         let seconds = outcome.time(&arch).0 / 1e6;
         assert!((seconds - cycles as f64 / (arch.clock.0 * 1e6)).abs() < 1e-12);

@@ -93,7 +93,7 @@ fn wrong_pass_order(job: &Job<'_>, state: &mut State) {
 }
 
 /// Whether the next edge freezes the array.
-fn frozen(job: &Job<'_>, state: &State) -> bool {
+pub(crate) fn frozen(job: &Job<'_>, state: &State) -> bool {
     let mut after = state.clone();
     job.step(&mut after);
     state.counts.stall_scaler < after.counts.stall_scaler

@@ -73,3 +73,91 @@ fn fast_toggles_are_stepped_toggles() {
         assert_eq!(stepped, fast_toggles(&case, Sampling::All), "case {number}: {case:?}");
     }
 }
+
+/// A sample counts the tiles of its rule; each is what the tile and the one before it, as a layer of their own, toggle more
+/// than the one before it alone.
+#[test]
+fn a_sampled_tile_follows_its_predecessor_from_reset() {
+    // Eight pixels on one row are eight tiles of one column tile. Blocks of 4: places 0 and 2 (4·618/1000 = 2).
+    let weights = || Weights::Dbq { branches: 2, codes: vec![8, 0, 4, 2, 7, 5] };
+    let codes =
+        [9, 80, 255, 3, 17, 0, 6, 61, 100, 101, 44, 2, 250, 5, 77, 31, 8, 1, 0, 0, 90, 12, 13, 14];
+    let arch = arch(|p| (p.branches, p.tree_levels_per_stage) = (2, 2));
+    let of_pixels = |pixels: std::ops::Range<usize>, sampling| {
+        let network = pointwise(pixels.len(), [3, 2], weights());
+        let codes = &codes[3 * pixels.start..3 * pixels.end];
+        fast::layer_toggles(&network, 0, &arch, 1, codes, sampling).unwrap()
+    };
+    let one_column = |pixels: std::ops::Range<usize>| {
+        let network =
+            pointwise(pixels.len(), [3, 1], Weights::Dbq { branches: 2, codes: vec![8, 0, 4] });
+        let codes = &codes[3 * pixels.start..3 * pixels.end];
+        fast::layer_toggles(&network, 0, &arch, 1, codes, Sampling::All).unwrap().counted
+    };
+    let sampled = {
+        let network = pointwise(8, [3, 1], Weights::Dbq { branches: 2, codes: vec![8, 0, 4] });
+        fast::layer_toggles(&network, 0, &arch, 1, &codes, Sampling::OneOf(4)).unwrap()
+    };
+    assert_eq!((sampled.tiles_counted, sampled.tiles), (2, 8));
+    let [first, pair, before] = [one_column(0..1), one_column(5..7), one_column(5..6)];
+    assert_eq!(sampled.counted.leaves, first.leaves + pair.leaves - before.leaves);
+    let accumulators = first.accumulators + pair.accumulators - before.accumulators;
+    assert_eq!(sampled.counted.accumulators, accumulators);
+    assert_eq!(sampled.counted.scaler_y, first.scaler_y + pair.scaler_y - before.scaler_y);
+    // One of one is all; a sample of a layer with two column tiles has half of 16 tiles.
+    assert_eq!(of_pixels(0..8, Sampling::OneOf(1)), of_pixels(0..8, Sampling::All));
+    assert_eq!(of_pixels(0..8, Sampling::OneOf(2)).tiles_counted, 8);
+}
+
+/// Scaled to all tiles, a sample of one tile in five is near the whole.
+#[test]
+fn a_sample_is_near_the_whole() {
+    let network = pointwise(400, [24, 8], ones_and_more(24 * 8));
+    let codes: Vec<i64> = (0..400 * 24_i64).map(|i| i * i * 31 % 257 % 256).collect();
+    let arch = arch(|p| (p.rows, p.columns, p.lanes) = (2, 2, 8));
+    let [whole, sample] = [Sampling::All, Sampling::OneOf(5)]
+        .map(|sampling| fast::layer_toggles(&network, 0, &arch, 1, &codes, sampling).unwrap());
+    assert_eq!((whole.tiles_counted, sample.tiles_counted, sample.tiles), (800, 160, 800));
+    assert_eq!(whole.of_all_tiles(), whole.counted);
+    let [whole, sample] = [whole, sample].map(|counts| counts.of_all_tiles());
+    for (part, whole, sample) in [
+        ("activation bus", whole.activation_bus, sample.activation_bus),
+        ("weight bus", whole.weight_bus, sample.weight_bus),
+        ("leaves", whole.leaves, sample.leaves),
+        ("accumulators", whole.accumulators, sample.accumulators),
+        ("product", whole.scaler_product, sample.scaler_product),
+    ] {
+        let error = (sample as f64 - whole as f64).abs() / whole as f64;
+        println!("{part}: {:.2} % off", 100.0 * error);
+        assert!(error < 0.06, "{part}: {sample} of {whole}");
+    }
+}
+
+/// Weights of one branch without a pattern in lanes or channels.
+fn ones_and_more(count: usize) -> Weights {
+    let code = |i: usize| u8::try_from((i * i / 3 + i / 5) % 3).unwrap();
+    Weights::Dbq { branches: 1, codes: (0..count).map(code).collect() }
+}
+
+#[test]
+fn wrong_codes_are_refused_by_layer() {
+    let network = pointwise(1, [4, 1], ones_and_more(4));
+    let arch = arch(|_| ());
+    let refusal = |codes: &[i64], images| {
+        fast::layer_toggles(&network, 0, &arch, images, codes, Sampling::All)
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(
+        refusal(&[0; 3], 1),
+        "layer `dot`: the number of input codes must be 4 for each of 1 images, got 3"
+    );
+    assert_eq!(
+        refusal(&[0, 0, 256, 0], 1),
+        "layer `dot`: an input code must be between 0 and 255, got 256"
+    );
+    assert_eq!(
+        fast::network_with_toggles(&network, &arch, 1, &[], Sampling::All).unwrap_err().to_string(),
+        "toggles: the number of inputs must be one for each of 1 layers, got 0"
+    );
+}

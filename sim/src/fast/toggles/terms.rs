@@ -10,9 +10,6 @@ const WORDS_BEFORE_OVERFLOW: usize = 31;
 
 /// A word that holds every term of a tree.
 pub(super) trait Term: Copy + Default {
-    /// Bits of the word.
-    const BITS: u32;
-
     fn wide(self) -> i64;
 
     /// `held[i]` ← `codes[i]·trits[i]`; returns the bits that change, of the lowest `bits` of each.
@@ -67,8 +64,6 @@ macro_rules! term {
         }
 
         impl Term for $term {
-            const BITS: u32 = $word::BITS;
-
             fn wide(self) -> i64 {
                 self.into()
             }

@@ -1,0 +1,199 @@
+//! The commands of the machine on a small network. Snapshots of what they print.
+#![cfg(test)]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tridot_sim::network::{
+    Description, Digits, Dot, DotOutput, Geometry, Input, Layer, Network, Operator, Pads,
+    Provenance, Requantize, Shape, Sign, TensorId, TensorType, Weights, Window,
+};
+
+/// A 3×3 convolution of two branches, a residual add and a classifier of fixed weights, on 6×6 pixels.
+fn network(name: &str) -> Network {
+    let tensor = |shape, bits, sign| TensorType { shape, bits, sign, scale: 1.0 };
+    let (picture, map) = (Shape::new(6, 6, 3), Shape::new(6, 6, 4));
+    let codes = |n: usize, levels: usize| (0..n).map(move |i| (7 * i + i / 5) % levels);
+    let convolution = |channels: usize| {
+        let n = 9 * channels * 4;
+        Operator::Dot(Dot {
+            geometry: Geometry::Convolution { window: Window::square(3, 1), pads: Pads::all(1) },
+            weights: Weights::Dbq {
+                branches: 2,
+                codes: codes(n, 9).map(|code| u8::try_from(code).unwrap()).collect(),
+            },
+            multipliers: vec![40, 13, 37, 11, 41, 17, 43, 9],
+            bias: vec![500; 4],
+            output: DotOutput::Requantize(Requantize { shift: 8, low: 0, high: 255 }),
+        })
+    };
+    let linear = Operator::Dot(Dot {
+        geometry: Geometry::Linear,
+        weights: Weights::Fixed {
+            bits: 4,
+            values: codes(288, 15).map(|code| i16::try_from(code).unwrap() - 7).collect(),
+        },
+        multipliers: vec![3, -2],
+        bias: vec![0; 2],
+        output: DotOutput::Raw,
+    });
+    let add = Operator::Add {
+        multipliers: [64, 64],
+        requantize: Requantize { shift: 7, low: 0, high: 255 },
+    };
+    let layer = |name: &str, inputs: &[usize], operator, output| Layer {
+        name: name.to_owned(),
+        inputs: inputs.iter().map(|&id| TensorId(id)).collect(),
+        operator,
+        output,
+    };
+    let codes = tensor(map, 8, Sign::Unsigned);
+    Network::new(Description {
+        name: name.to_owned(),
+        digits: Digits::Csd,
+        scale_bits: 8,
+        input: Input {
+            tensor: tensor(picture, 8, Sign::Unsigned),
+            tables: vec![std::array::from_fn(|pixel| i16::try_from(pixel).unwrap()); 3],
+        },
+        layers: vec![
+            layer("first", &[0], convolution(3), codes),
+            layer("second", &[1], convolution(4), codes),
+            layer("sum", &[1, 2], add, codes),
+            layer("classes", &[3], linear, tensor(Shape::new(1, 1, 2), 48, Sign::Signed)),
+        ],
+        provenance: Provenance { mean: vec![0.0; 3], std: vec![1.0; 3], ..Provenance::default() },
+    })
+    .unwrap()
+}
+
+/// A folder with `net.safetensors` and `other.safetensors`.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["net", "other"] {
+        let file = folder.path().join(format!("{name}.safetensors"));
+        std::fs::write(file, network(name).to_bytes()).unwrap();
+    }
+    folder
+}
+
+fn tridot(folder: &Path, arguments: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tridot"))
+        .args(arguments.split(' '))
+        .current_dir(folder)
+        .env("COLUMNS", "100")
+        .output()
+        .unwrap()
+}
+
+/// Everything that runs in a folder show: exit code, standard output, standard error.
+fn shown(folder: &Path, runs: &[&str]) -> String {
+    let show = |arguments: &&str| {
+        let output = tridot(folder, arguments);
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        let code = output.status.code().unwrap();
+        format!("$ tridot {arguments}\n{out}{err}exit code {code}\n")
+    };
+    runs.iter().map(show).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn built_in_architectures_and_energy_tables() {
+    let folder = folder();
+    insta::assert_snapshot!(shown(
+        folder.path(),
+        &["archs", "energies", "energies --json", "archs --show huge", "energies --show gold"]
+    ));
+}
+
+#[test]
+fn simulations() {
+    let folder = folder();
+    insta::assert_snapshot!(shown(
+        folder.path(),
+        &[
+            "record net.safetensors --synthetic --samples 2 -o trace.safetensors",
+            "inspect trace.safetensors",
+            "simulate net.safetensors --arch edge",
+            "simulate net.safetensors --arch tiny --trace trace.safetensors --json",
+        ]
+    ));
+}
+
+#[test]
+fn refusals_of_one_line() {
+    let folder = folder();
+    let record = "record net.safetensors --synthetic -o trace.safetensors";
+    assert_eq!(tridot(folder.path(), record).status.code(), Some(0));
+    let narrow = tridot(folder.path(), "archs --show edge").stdout;
+    let narrow = String::from_utf8(narrow)
+        .unwrap()
+        .replace("accumulator_bits = 32", "accumulator_bits = 12");
+    std::fs::write(folder.path().join("narrow.toml"), narrow).unwrap();
+    insta::assert_snapshot!(shown(
+        folder.path(),
+        &[
+            "simulate net.safetensors --arch narrow.toml",
+            "simulate other.safetensors --arch edge --trace trace.safetensors",
+            "simulate net.safetensors --arch edge --trace net.safetensors",
+            "simulate trace.safetensors --arch edge",
+            "simulate net.safetensors --arch ./edge",
+            "simulate net.safetensors --arch huge",
+            "simulate net.safetensors --arch edge --energy narrow.toml",
+            "simulate net.safetensors --arch edge --model stepped --one-tile-of 2",
+            "check net.safetensors --synthetic --samples 1 --arch edge,narrow.toml",
+        ]
+    ));
+}
+
+#[test]
+fn both_models_say_the_same() {
+    let folder = folder();
+    let run = |model: &str| {
+        let arguments = format!("simulate net.safetensors --arch serial --model {model} --json");
+        String::from_utf8(tridot(folder.path(), &arguments).stdout).unwrap()
+    };
+    assert_eq!(run("stepped").replace("\"stepped\"", "\"fast\""), run("fast"));
+}
+
+#[test]
+fn every_preset_passes_the_check() {
+    let folder = folder();
+    let arguments = "check net.safetensors --synthetic --samples 2 --arch all --json";
+    let output = tridot(folder.path(), arguments);
+    assert_eq!(output.status.code(), Some(0));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&report["mismatches"], &report["cycles_fast"]),
+        (&0.into(), &report["cycles_stepped"])
+    );
+    let architectures = report["architectures"].as_array().unwrap();
+    assert_eq!(architectures.len(), 6);
+    for architecture in architectures {
+        // Two pictures of two maps and two logits; four layers of each.
+        assert_eq!(architecture["values_compared"], 2 * (2 * 144 + 2));
+        assert_eq!(architecture["layers_counted"], 8);
+    }
+}
+
+#[test]
+fn records_are_kept_once() {
+    let folder = folder();
+    let simulate = |arch: &str, more: &str| {
+        let arguments = format!("simulate net.safetensors --arch {arch} -o results{more}");
+        assert_eq!(tridot(folder.path(), &arguments).status.code(), Some(0), "{arguments}");
+        let text = std::fs::read_to_string(folder.path().join("results/records.csv")).unwrap();
+        tridot_reports::store::Store::from_csv(&text).unwrap().records().to_vec()
+    };
+    assert_eq!(simulate("edge", "").len(), 1);
+    assert_eq!(simulate("edge", "").len(), 1);
+    assert_eq!(simulate("wide", "").len(), 2);
+    let records = simulate("wide", " --one-tile-of 3");
+    assert_eq!(records.len(), 3);
+    assert_eq!(
+        records[0].command,
+        "tridot simulate net.safetensors --arch edge --energy published-45nm --model fast -o results"
+    );
+    assert!(records.iter().all(|record| record.layers.len() == 4 && record.area.is_some()));
+}
