@@ -4,11 +4,13 @@
 //! [`PIECES`] pieces that rayon's threads share; only sizes decide where it cuts, and what pieces
 //! sum is added up in their order, so that results do not depend on the number of threads.
 
+pub(crate) mod buffers;
 pub(crate) mod convolution;
 pub(crate) mod depthwise;
 pub(crate) mod finish;
 pub(crate) mod gather;
 pub(crate) mod matrix;
+pub(crate) mod moves;
 pub(crate) mod pool;
 
 #[cfg(test)]
