@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
-use tridot_sim::network::{Provenance, Sign, TensorId};
+use tridot_sim::network::{Accuracy, Provenance, Sign, TensorId};
 
 use crate::Error;
 use crate::float::FloatNetwork;
@@ -58,6 +58,11 @@ impl QuantizedNetwork {
         let outputs: Vec<Vec<f32>> = chunks.into_par_iter().map(run).collect();
         Ok(outputs.concat())
     }
+
+    /// How many of the pictures have their label as the largest output; the first of equals counts.
+    pub fn accuracy(&self, pixels: &[u8], labels: &[u8]) -> Result<Accuracy, Error> {
+        self.float.correct(&self.forward(pixels)?, labels)
+    }
 }
 
 /// Runs whole pictures on this thread with every tensor rounded to its codes.
@@ -85,7 +90,7 @@ pub fn quantize(
     float.check()?;
     let schemes = plan.schemes(&float.topology)?;
     let pictures = Selection::new(float, plan, set, seed)?;
-    let formats = measure(float, plan, &pictures.pixels)?;
+    let formats = measure(float, plan, &pictures.pixels)?.formats;
     let mut quantized = QuantizedNetwork {
         float: float.clone(),
         weights: vec![None; schemes.len()],
@@ -201,8 +206,21 @@ fn shuffle(order: &mut [usize], seed: u64) {
     }
 }
 
+/// The formats of a network's tensors, and which of them are one.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct TensorFormats {
+    /// By tensor id; none for the raw output.
+    pub(crate) formats: Vec<Option<Format>>,
+    /// By tensor id: the smallest id of the tensors that share its format. That of the input is 0.
+    pub(crate) roots: Vec<usize>,
+}
+
 /// The format of every tensor, from what the float network does to the pictures.
-fn measure(float: &FloatNetwork, plan: &Plan, pixels: &[u8]) -> Result<Vec<Option<Format>>, Error> {
+pub(crate) fn measure(
+    float: &FloatNetwork,
+    plan: &Plan,
+    pixels: &[u8],
+) -> Result<TensorFormats, Error> {
     let (input_sign, input_scale) = input_range(&float.topology.normalization);
     let classes = Classes::new(&float.topology, plan.activation_bits, input_sign);
     let raw = raw_output(&float.topology);
@@ -238,9 +256,27 @@ fn measure(float: &FloatNetwork, plan: &Plan, pixels: &[u8]) -> Result<Vec<Optio
             return Err(Error::malformed(place, "NaN or infinite on calibration pictures"));
         }
     }
-    let formats = classes.formats(&total, input_scale);
-    let ids = (0..n).map(TensorId);
-    Ok(ids.zip(formats).map(|(id, format)| (Some(id) != raw).then_some(format)).collect())
+    Ok(tensor_formats(&classes, &total, input_scale, raw))
+}
+
+fn tensor_formats(
+    classes: &Classes,
+    histograms: &[Histogram],
+    input_scale: f64,
+    raw: Option<TensorId>,
+) -> TensorFormats {
+    let ids = (0..histograms.len()).map(TensorId);
+    let formats = classes.formats(histograms, input_scale);
+    let formats = ids.clone().zip(formats).map(|(id, format)| (Some(id) != raw).then_some(format));
+    TensorFormats { formats: formats.collect(), roots: ids.map(|id| classes.root(id)).collect() }
+}
+
+/// Widths, signs and what is shared, with scales that mean nothing except the input's.
+pub(crate) fn unmeasured(topology: &Topology, plan: &Plan) -> TensorFormats {
+    let (input_sign, input_scale) = input_range(&topology.normalization);
+    let classes = Classes::new(topology, plan.activation_bits, input_sign);
+    let nothing = vec![Histogram::new(); topology.layers.len() + 1];
+    tensor_formats(&classes, &nothing, input_scale, raw_output(topology))
 }
 
 /// Chunks of pictures whose histograms are held at once.
@@ -272,6 +308,20 @@ fn raw_output(topology: &Topology) -> Option<TensorId> {
 /// How far batch norm moves from its trained statistics towards the measured ones.
 const CANDIDATES: [(f64, &str); 3] =
     [(0.0, "as trained"), (0.5, "half-way re-estimated"), (1.0, "re-estimated")];
+
+/// Sets the batch norm of the plan's choice of a network that is quantized already, on pictures drawn
+/// with the seed, and records where it came from.
+pub(crate) fn finish_trained(
+    quantized: &mut QuantizedNetwork,
+    set: &CalibrationSet<'_>,
+    seed: u64,
+) -> Result<(), Error> {
+    let pictures = Selection::new(&quantized.float, &quantized.plan, set, seed)?;
+    let normalization = &quantized.float.topology.normalization;
+    quantized.provenance = provenance(normalization, &quantized.plan, set, seed);
+    quantized.provenance.calibration_samples = pictures.len(&quantized.float) as u64;
+    choose_batch_norm(quantized, &pictures)
+}
 
 /// Sets the batch norm of the plan's choice and records it with the losses that decided.
 fn choose_batch_norm(quantized: &mut QuantizedNetwork, pictures: &Selection) -> Result<(), Error> {

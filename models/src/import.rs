@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 
 use tridot_sim::limits;
 
-use crate::Error;
+use crate::topology::{Naming, Topology};
+use crate::{Error, checkpoint};
 
 pub use assign::{float_network, identify};
 
@@ -23,6 +24,19 @@ pub use assign::{float_network, identify};
 pub struct Checkpoint {
     /// By name, without the prefix `module.` that data-parallel training leaves.
     pub tensors: BTreeMap<String, CheckpointTensor>,
+    /// What only the training needs that wrote it; none in checkpoints of other tools.
+    pub(crate) training: Option<TrainingPart>,
+    /// Whether its names are the network file's, whatever that says about other checkpoints.
+    has_layer_names: bool,
+}
+
+/// What a checkpoint of [`crate::train`] holds besides weights.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct TrainingPart {
+    /// A JSON object.
+    pub(crate) metadata: String,
+    /// By name without [`crate::checkpoint::PREFIX`].
+    pub(crate) tensors: BTreeMap<String, Vec<f32>>,
 }
 
 /// One tensor of a checkpoint.
@@ -47,9 +61,9 @@ impl Checkpoint {
     /// f64 tensors; anything else is refused with what it looks like. Nothing in it is executed.
     /// Counters named `num_batches_tracked` are left out.
     pub fn read(bytes: &[u8]) -> Result<Self, Error> {
-        let tensors = match Form::of(bytes) {
+        let (mut tensors, metadata) = match Form::of(bytes) {
             Form::Safetensors => safetensors::read(bytes)?,
-            Form::Zip => pytorch::read(bytes)?,
+            Form::Zip => (pytorch::read(bytes)?, None),
             Form::Refused(what) => {
                 let reason = format!(
                     "is neither a safetensors file nor a PyTorch zip checkpoint, but {what}"
@@ -57,10 +71,28 @@ impl Checkpoint {
                 return Err(Error::malformed("checkpoint", reason));
             }
         };
+        let training = metadata.map(|metadata| {
+            let is_weights = |name: &str| !name.starts_with(checkpoint::PREFIX);
+            let (weights, rest): (Tensors, Tensors) =
+                std::mem::take(&mut tensors).into_iter().partition(|(name, _)| is_weights(name));
+            tensors = weights;
+            let strip = |(name, tensor): (String, CheckpointTensor)| {
+                (name[checkpoint::PREFIX.len()..].to_owned(), tensor.values)
+            };
+            TrainingPart { metadata, tensors: rest.into_iter().map(strip).collect() }
+        });
         if tensors.is_empty() {
             return Err(Error::malformed("checkpoint", "holds no tensor of weights"));
         }
-        Ok(Self { tensors: without_prefix(tensors) })
+        let has_layer_names = training.is_some();
+        Ok(Self { tensors: without_prefix(tensors), training, has_layer_names })
+    }
+}
+
+impl Checkpoint {
+    /// How its tensors are named.
+    fn naming(&self, topology: &Topology) -> Naming {
+        if self.has_layer_names { Naming::Layer } else { topology.naming }
     }
 }
 

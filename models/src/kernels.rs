@@ -1,66 +1,46 @@
-//! Dense arithmetic on `f32`, one thread, sums in an order that only the sizes decide.
+//! Dense arithmetic on `f32`: the operators of training and the matrix product of the float path.
+//!
+//! Tensors are NHWC, one picture after the other. An operator cuts its pictures into at most
+//! [`PIECES`] pieces that rayon's threads share; only sizes decide where it cuts, and what pieces
+//! sum is added up in their order, so that results do not depend on the number of threads.
 
-use gemm::Parallelism;
-
-/// `rows × columns` products of `rows` vectors with `columns` vectors, all of length `depth`:
-/// `out[r·columns + c] = Σ_k left[r·depth + k] · right[c·depth + k]`.
-#[expect(unsafe_code, reason = "the matrix product of the gemm crate takes raw pointers")]
-pub(crate) fn products(out: &mut [f32], left: &[f32], right: &[f32], depth: usize) {
-    if depth == 0 {
-        out.fill(0.0);
-        return;
-    }
-    let (rows, columns) = (left.len() / depth, right.len() / depth);
-    assert_eq!(left.len(), rows * depth, "left holds whole vectors");
-    assert_eq!(right.len(), columns * depth, "right holds whole vectors");
-    assert_eq!(out.len(), rows * columns, "out has one element a pair");
-    let stride = |n: usize| isize::try_from(n).expect("a slice is shorter than isize::MAX");
-    // SAFETY: the three slices have exactly rows·columns, rows·depth and columns·depth elements
-    // (asserted above), all strides stay inside them, and `out` is borrowed exclusively.
-    unsafe {
-        gemm::gemm(
-            rows,
-            columns,
-            depth,
-            out.as_mut_ptr(),
-            1,
-            stride(columns),
-            false,
-            left.as_ptr(),
-            1,
-            stride(depth),
-            right.as_ptr(),
-            stride(depth),
-            1,
-            0.0,
-            1.0,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
-    }
-}
+pub(crate) mod buffers;
+pub(crate) mod convolution;
+pub(crate) mod depthwise;
+pub(crate) mod finish;
+pub(crate) mod gather;
+pub(crate) mod matrix;
+pub(crate) mod moves;
+pub(crate) mod pool;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
+mod tests;
 
-    #[test]
-    fn products_equal_plain_loops_on_sizes_that_fit_no_vector() {
-        for (rows, columns, depth) in [(1, 1, 1), (3, 5, 7), (17, 9, 27), (33, 1, 2), (2, 3, 0)] {
-            // Small integers: every sum is exact in f32, so equality has no tolerance.
-            let left: Vec<f32> = (0..rows * depth).map(|i| (i * 7 % 11) as f32 - 5.0).collect();
-            let right: Vec<f32> = (0..columns * depth).map(|i| (i * 5 % 13) as f32 - 6.0).collect();
-            let mut out = vec![f32::NAN; rows * columns];
-            products(&mut out, &left, &right, depth);
-            for r in 0..rows {
-                for c in 0..columns {
-                    let sum: f32 =
-                        (0..depth).map(|k| left[r * depth + k] * right[c * depth + k]).sum();
-                    assert_eq!(out[r * columns + c].to_bits(), (sum + 0.0).to_bits());
-                }
-            }
+pub(crate) use matrix::products;
+
+/// The most pieces that an operator cuts its work into.
+const PIECES: usize = 16;
+
+/// How many of `n` things each piece has; the last may have fewer.
+fn piece(n: usize) -> usize {
+    n.div_ceil(PIECES).max(1)
+}
+
+/// What to do with the values that are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Into {
+    /// Replace them.
+    Overwrite,
+    /// Add to them.
+    Add,
+}
+
+/// Adds the partial sums of all pieces, in their order.
+fn add_up(out: &mut [f32], parts: &[Vec<f32>]) {
+    out.fill(0.0);
+    for part in parts {
+        for (sum, value) in out.iter_mut().zip(part) {
+            *sum += value;
         }
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! A network file ([`topology`]) and a checkpoint ([`import`]) make a [`float::FloatNetwork`];
 //! [`calibrate`] quantizes it with [`dbq`] and measures ranges on pictures from [`data`];
+//! [`train`] trains it, in float or with soft quantizers, and [`checkpoint`] keeps that on file;
 //! [`export`] writes the integer [`tridot_sim::network::Network`]; [`candle_model`] computes that
 //! network a third way, to be compared bit for bit.
 
 pub mod calibrate;
 pub mod candle_model;
+pub mod checkpoint;
 pub mod data;
 pub mod dbq;
 pub mod error;
@@ -14,7 +16,10 @@ pub mod export;
 pub mod float;
 pub mod import;
 mod kernels;
+mod layers;
+mod optim;
 pub mod scheme;
 pub mod topology;
+pub mod train;
 
 pub use error::Error;

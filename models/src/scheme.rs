@@ -136,8 +136,9 @@ pub struct Plan {
 /// The TOML shape of a plan; the defaults of [`Plan::default_with_branches`] are written there.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Raw {
-    format: u32,
+pub(crate) struct Raw {
+    /// Required in a file of its own, unknown inside another plan.
+    format: Option<u32>,
     first: Option<Scheme>,
     last: Option<Scheme>,
     depthwise: Option<Scheme>,
@@ -148,6 +149,36 @@ struct Raw {
     digits: Option<Digits>,
     calibration: Option<Calibration>,
     layers: Option<BTreeMap<String, Scheme>>,
+}
+
+impl Raw {
+    /// A plan that is a table of another plan.
+    pub(crate) fn embedded(self) -> Result<Plan, Error> {
+        if self.format.is_some() {
+            let reason = "unknown field `format`: that of the whole plan counts";
+            return Err(Error::malformed("quantization", reason));
+        }
+        self.plan()
+    }
+
+    fn plan(self) -> Result<Plan, Error> {
+        let default = Plan::with_others(self.others);
+        let plan = Plan {
+            format: FORMAT,
+            first: self.first.unwrap_or(default.first),
+            last: self.last.unwrap_or(default.last),
+            depthwise: self.depthwise.unwrap_or(default.depthwise),
+            others: self.others,
+            alpha: self.alpha.unwrap_or(default.alpha),
+            activation_bits: self.activation_bits.unwrap_or(default.activation_bits),
+            scale_bits: self.scale_bits.unwrap_or(default.scale_bits),
+            digits: self.digits.unwrap_or(default.digits),
+            calibration: self.calibration.unwrap_or(default.calibration),
+            layers: self.layers.unwrap_or_default(),
+        };
+        plan.check()?;
+        Ok(plan)
+    }
 }
 
 impl Plan {
@@ -185,25 +216,11 @@ impl Plan {
     /// ```
     pub fn from_toml(text: &str) -> Result<Self, Error> {
         let raw: Raw = toml::from_str(text).map_err(|error| at_line(text, &error))?;
-        if raw.format != FORMAT {
-            return Err(Error::limit("plan", "format", FORMAT.to_string(), raw.format));
+        match raw.format {
+            Some(FORMAT) => raw.plan(),
+            Some(other) => Err(Error::limit("plan", "format", FORMAT.to_string(), other)),
+            None => Err(Error::malformed("line 1, column 1", "missing field `format`")),
         }
-        let default = Self::with_others(raw.others);
-        let plan = Self {
-            format: FORMAT,
-            first: raw.first.unwrap_or(default.first),
-            last: raw.last.unwrap_or(default.last),
-            depthwise: raw.depthwise.unwrap_or(default.depthwise),
-            others: raw.others,
-            alpha: raw.alpha.unwrap_or(default.alpha),
-            activation_bits: raw.activation_bits.unwrap_or(default.activation_bits),
-            scale_bits: raw.scale_bits.unwrap_or(default.scale_bits),
-            digits: raw.digits.unwrap_or(default.digits),
-            calibration: raw.calibration.unwrap_or(default.calibration),
-            layers: raw.layers.unwrap_or_default(),
-        };
-        plan.check()?;
-        Ok(plan)
     }
 
     /// Refuses numbers outside their limits.
@@ -264,7 +281,7 @@ impl Plan {
 }
 
 /// One line from a TOML error: line and column, then what is wrong.
-fn at_line(text: &str, error: &toml::de::Error) -> Error {
+pub(crate) fn at_line(text: &str, error: &toml::de::Error) -> Error {
     let offset = error.span().map_or(0, |span| span.start);
     let reason = error.message().replace('\n', " ");
     Error::malformed(line_and_column(text, offset), reason)

@@ -145,7 +145,6 @@ impl Classes {
     }
 
     /// The smallest tensor id of a tensor's class.
-    #[cfg(test)]
     pub(super) fn root(&self, id: TensorId) -> usize {
         self.roots[id.0]
     }

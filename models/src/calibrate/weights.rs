@@ -52,6 +52,29 @@ impl QuantizedWeights {
         Ok(quantized.without_idle_scales(fan_in))
     }
 
+    /// Quantizes weights to the nearest levels of given branch scales: one set of them for all weights,
+    /// or one per output channel.
+    pub(crate) fn with_scales(
+        weights: &[f32],
+        channels: usize,
+        branches: u32,
+        scales: &[f32],
+    ) -> Result<Self, Error> {
+        let n_sets = scales.len() / branches as usize;
+        let per_set = channels / n_sets;
+        let mut codes = Vec::with_capacity(weights.len());
+        let mut all = Vec::with_capacity(channels * branches as usize);
+        let sets = scales.chunks(branches as usize);
+        for (weights, set) in weights.chunks(weights.len() / n_sets).zip(sets) {
+            let mut sorted: Vec<f64> = set.iter().map(|&scale| scale.into()).collect();
+            sorted.sort_by(|a, b| b.total_cmp(a));
+            codes.extend(dbq::Levels::new(&sorted)?.quantize_all(weights));
+            all.extend(sorted.repeat(per_set));
+        }
+        let quantized = Self { weights: Weights::Dbq { branches, codes }, scales: all };
+        Ok(quantized.without_idle_scales(weights.len() / channels))
+    }
+
     /// Scales of channels whose trits or integers are all zero become 0.
     fn without_idle_scales(mut self, fan_in: usize) -> Self {
         let per_channel = self.weights.multipliers_per_channel();

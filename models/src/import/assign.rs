@@ -20,7 +20,7 @@ const LISTED: usize = 3;
 /// `[out, in]`, where `in` flattens the input tensor as the tool of that naming does, or as the
 /// equivalent convolution `[out, channels, height, width]`.
 pub fn float_network(checkpoint: &Checkpoint, topology: Topology) -> Result<FloatNetwork, Error> {
-    let layers = assignments(&topology);
+    let layers = assignments(&topology, checkpoint.naming(&topology));
     let faults = Faults::of(checkpoint, &layers);
     if !faults.is_none() {
         let place = format!("network `{}`", topology.name);
@@ -35,7 +35,10 @@ pub fn float_network(checkpoint: &Checkpoint, topology: Topology) -> Result<Floa
 
 /// The indices of the topologies whose tensor names and shapes are exactly those of the checkpoint.
 pub fn identify(checkpoint: &Checkpoint, topologies: &[Topology]) -> Vec<usize> {
-    let fits = |&idx: &usize| Faults::of(checkpoint, &assignments(&topologies[idx])).is_none();
+    let fits = |&idx: &usize| {
+        let layers = assignments(&topologies[idx], checkpoint.naming(&topologies[idx]));
+        Faults::of(checkpoint, &layers).is_none()
+    };
     (0..topologies.len()).filter(fits).collect()
 }
 
@@ -57,8 +60,9 @@ struct Assignment<'a> {
     batch_norm: Option<&'a BatchNorm>,
 }
 
-fn assignments<'a>(topology: &'a Topology) -> Vec<Assignment<'a>> {
-    let assign = |(dot, names): (DotLayer<'a>, DotNames)| {
+fn assignments(topology: &Topology, naming: Naming) -> Vec<Assignment<'_>> {
+    let assign = |(dot, names)| {
+        let (dot, names): (DotLayer<'_>, DotNames) = (dot, names);
         let TopologyOperator::Dot { bias, batch_norm, .. } = &dot.layer.operator else {
             unreachable!("dot_layers gives no others");
         };
@@ -66,9 +70,9 @@ fn assignments<'a>(topology: &'a Topology) -> Vec<Assignment<'a>> {
         let folded = batch_norm.is_some() && names.norm.is_none();
         let bias = if folded { Bias::Present } else { *bias };
         let batch_norm = if folded { None } else { batch_norm.as_ref() };
-        Assignment { dot, names, naming: topology.naming, bias, batch_norm }
+        Assignment { dot, names, naming, bias, batch_norm }
     };
-    topology.dot_layers().zip(names::of(topology)).map(assign).collect()
+    topology.dot_layers().zip(names::of(topology, naming)).map(assign).collect()
 }
 
 impl Assignment<'_> {

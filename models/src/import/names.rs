@@ -13,13 +13,13 @@ pub(super) struct DotNames {
 }
 
 /// The names of the dot-product layers, in order.
-pub(super) fn of(topology: &Topology) -> Vec<DotNames> {
+pub(super) fn of(topology: &Topology, naming: Naming) -> Vec<DotNames> {
     let mut counts = Counts::default();
     let name = |dot: DotLayer<'_>| {
         let TopologyOperator::Dot { batch_norm, .. } = &dot.layer.operator else {
             unreachable!("dot_layers gives no others");
         };
-        match topology.naming {
+        match naming {
             Naming::Layer => DotNames {
                 layer: dot.layer.name.clone(),
                 norm: batch_norm.as_ref().map(|norm| norm.name.clone()),

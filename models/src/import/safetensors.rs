@@ -8,24 +8,25 @@ use std::collections::btree_map;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::Value;
 use tridot_sim::limits;
 
 use super::element::ElementType;
 use super::{BATCH_COUNTER, CheckpointTensor, Tensors, check_name, elements, one_line};
-use crate::Error;
+use crate::{Error, checkpoint};
 
 const LENGTH_BYTES: usize = 8;
 const METADATA: &str = "__metadata__";
 /// The metadata key of an integer network, which is no checkpoint.
 const NETWORK_KEY: &str = "tridot";
 
-/// All floating-point tensors of a safetensors file.
-pub(super) fn read(bytes: &[u8]) -> Result<Tensors, Error> {
+/// All floating-point tensors of a safetensors file, and the metadata of the training that wrote it.
+pub(super) fn read(bytes: &[u8]) -> Result<(Tensors, Option<String>), Error> {
     let (header, data) = split(bytes)?;
-    let header: Header = serde_json::from_slice(header)
+    let mut header: Header = serde_json::from_slice(header)
         .map_err(|error| at_header(format!("is not readable: {}", one_line(&error.to_string()))))?;
-    if header.metadata_keys.iter().any(|key| key == NETWORK_KEY) {
+    if header.metadata.contains_key(NETWORK_KEY) {
         let reason = "is an integer Network that tridot wrote, no checkpoint of float weights";
         return Err(Error::malformed("checkpoint", reason));
     }
@@ -53,7 +54,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Tensors, Error> {
         let limit = format!("{end} as the header says");
         return Err(Error::limit("safetensors data", "bytes", limit, data.len()));
     }
-    Ok(tensors)
+    Ok((tensors, header.metadata.remove(checkpoint::KEY)))
 }
 
 /// The JSON header and the data.
@@ -127,7 +128,7 @@ struct Entry {
 /// The header; no name may be there twice.
 #[derive(Debug)]
 struct Header {
-    metadata_keys: Vec<String>,
+    metadata: BTreeMap<String, String>,
     tensors: BTreeMap<String, Entry>,
 }
 
@@ -147,11 +148,16 @@ impl<'de> Visitor<'de> for HeaderVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
-        let mut header = Header { metadata_keys: Vec::new(), tensors: BTreeMap::new() };
+        let mut header = Header { metadata: BTreeMap::new(), tensors: BTreeMap::new() };
         while let Some(name) = map.next_key::<String>()? {
             if name == METADATA {
-                let metadata: BTreeMap<String, IgnoredAny> = map.next_value()?;
-                header.metadata_keys.extend(metadata.into_keys());
+                let metadata: BTreeMap<String, Value> = map.next_value()?;
+                let texts = metadata.into_iter().map(|(key, value)| match value {
+                    Value::String(text) => (key, text),
+                    // Not as the format has it, but of no concern: only our own keys are read.
+                    other => (key, other.to_string()),
+                });
+                header.metadata.extend(texts);
             } else {
                 match header.tensors.entry(name) {
                     btree_map::Entry::Vacant(place) => place.insert(map.next_value()?),

@@ -47,7 +47,7 @@ fn counting(shape: &[usize]) -> CheckpointTensor {
 
 fn checkpoint(tensors: &[(&str, &[usize])]) -> Checkpoint {
     let tensors = tensors.iter().map(|(name, shape)| ((*name).to_owned(), counting(shape)));
-    Checkpoint { tensors: tensors.collect() }
+    Checkpoint { tensors: tensors.collect(), ..Checkpoint::default() }
 }
 
 const SOUND: [(&str, &[usize]); 8] = [

@@ -1,0 +1,53 @@
+//! Seconds of one training step of 128 pictures: float, and quantized with 2 branches.
+//!
+//! `cargo bench -p tridot-models --bench training_step -- [NETWORK]`; `RAYON_NUM_THREADS` sets the threads.
+
+use std::time::Instant;
+
+use tridot_models::data::{self, Pictures};
+use tridot_models::topology;
+use tridot_models::train::{Texts, Trainer, TrainingData};
+
+const BATCH: usize = 128;
+const STEPS: usize = 8;
+
+fn plan(network: &str, quantized: bool) -> String {
+    let head = format!("format = 1\nnetwork = \"{network}\"\nstart = \"scratch\"\n");
+    let stage = format!("[[stage]]\nepochs = 1\nbatch = {BATCH}\nlearning_rate = 0.01\n");
+    let rest = if quantized {
+        "weights = \"quantized\"\ntemperature = { from = 10.0, to = 100.0 }\n\
+         [quantization]\nothers = \"dbq(2)\"\ncalibration = { samples = 64 }\n"
+    } else {
+        "weights = \"float\"\n"
+    };
+    format!("{head}{stage}{rest}")
+}
+
+/// The median time of a step after the first two, which fill the buffers.
+fn seconds_per_step(network: &str, quantized: bool, pictures: &Pictures) -> f64 {
+    let network_text = topology::builtin_text(network).expect("a built-in network").to_owned();
+    let texts = Texts { plan: plan(network, quantized), network: network_text };
+    let classes = topology::builtin(network).expect("a built-in network").classes;
+    let mut test = pictures.clone();
+    test.truncate(1);
+    let data = TrainingData { name: "bench", classes, training: pictures, test: &test };
+    let mut trainer = Trainer::new(texts, None, &data).expect("a good plan");
+    let mut times = vec![];
+    trainer.epoch(&data, &mut |_| times.push(Instant::now())).expect("finite sums");
+    let mut seconds: Vec<f64> =
+        times.windows(2).skip(2).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect();
+    seconds.sort_by(f64::total_cmp);
+    seconds[seconds.len() / 2]
+}
+
+fn main() {
+    let network = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let network = network.as_deref().unwrap_or("resnet20");
+    let shape = topology::builtin(network).expect("a built-in network").input;
+    let pictures = data::picture_like(shape, 0, BATCH * STEPS);
+    for quantized in [false, true] {
+        let seconds = seconds_per_step(network, quantized, &pictures);
+        let what = if quantized { "quantized" } else { "float" };
+        println!("{network}, {what}: {seconds:.3} s a step of {BATCH} pictures");
+    }
+}

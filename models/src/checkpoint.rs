@@ -1,0 +1,279 @@
+//! A training between two epochs as a safetensors file.
+//!
+//! The weights have the names and shapes that [`crate::import`] reads, as PyTorch's: a checkpoint of a
+//! float training is a float checkpoint like any other. What only training needs lies beside them
+//! under names that begin with `training/`, and in the metadata key `tridot_training`: a JSON object
+//! with the plan, the network file, the data set, the stage and the epoch that come next.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tridot_sim::network::{Accuracy, Geometry};
+
+use crate::Error;
+use crate::calibrate;
+use crate::float::LayerParameters;
+use crate::import::{Checkpoint, float_network};
+use crate::layers::{Quantization, WeightQuantizer};
+use crate::optim::Sgd;
+use crate::topology::{DotLayer, Topology, TopologyOperator};
+use crate::train::{Model, Position, Texts, Trainer};
+
+/// The version of the metadata.
+pub const FORMAT: u32 = 1;
+/// The metadata key that marks a training's checkpoint.
+pub(crate) const KEY: &str = "tridot_training";
+/// What the names of tensors begin with that are no weights of the float network.
+pub(crate) const PREFIX: &str = "training/";
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Metadata {
+    format: u32,
+    plan: String,
+    network: String,
+    data: String,
+    stage: usize,
+    epoch: usize,
+    float_accuracy: Option<Accuracy>,
+    /// The widest vectors of the processor that trained: sums may depend on it.
+    instruction_set: String,
+}
+
+/// A named tensor to write.
+struct Tensor {
+    name: String,
+    shape: Vec<usize>,
+    values: Vec<f32>,
+}
+
+impl Tensor {
+    fn flat(name: String, values: &[f32]) -> Self {
+        Self { name, shape: vec![values.len()], values: values.to_vec() }
+    }
+}
+
+impl Trainer {
+    /// Everything that is to know between two epochs. The same training gives the same bytes.
+    pub fn to_bytes(&mut self) -> Vec<u8> {
+        let metadata = Metadata {
+            format: FORMAT,
+            plan: self.texts.plan.clone(),
+            network: self.texts.network.clone(),
+            data: self.data.clone(),
+            stage: self.position.stage,
+            epoch: self.position.epoch,
+            float_accuracy: self.float_accuracy,
+            instruction_set: instruction_set().to_owned(),
+        };
+        let mut tensors = Vec::new();
+        for dot in self.model.float.topology.dot_layers() {
+            let parameters = self.model.float.parameters[dot.layer_idx].as_ref();
+            let parameters = parameters.expect("a checked network has weights here");
+            push_parameters(&mut tensors, &dot, parameters, self.model.trains_bias(dot.layer_idx));
+        }
+        let names: Vec<String> = self.model.slots().into_iter().map(|slot| slot.name).collect();
+        for (name, velocity) in names.iter().zip(&self.sgd.velocities) {
+            tensors.push(Tensor::flat(format!("{PREFIX}velocity/{name}"), velocity));
+        }
+        if let Some(quantization) = &self.model.quantization {
+            push_quantization(&mut tensors, quantization, &self.model.float.topology);
+        }
+        let metadata = serde_json::to_string(&metadata).expect("strings and numbers are JSON");
+        written(&metadata, tensors)
+    }
+
+    /// Goes on from what [`Self::to_bytes`] gave.
+    pub fn resume(bytes: &[u8]) -> Result<Self, Error> {
+        let mut checkpoint = Checkpoint::read(bytes)?;
+        let Some(training) = checkpoint.training.take() else {
+            let reason = "is no checkpoint of a training: it holds weights alone";
+            return Err(Error::malformed("checkpoint", reason));
+        };
+        let metadata: Metadata = serde_json::from_str(&training.metadata).map_err(|error| {
+            Error::malformed(format!("checkpoint: {KEY}"), error.to_string())
+        })?;
+        if metadata.format != FORMAT {
+            let (limit, value) = (FORMAT.to_string(), metadata.format);
+            return Err(Error::limit("checkpoint", "the format of its training", limit, value));
+        }
+        let texts = Texts { plan: metadata.plan, network: metadata.network };
+        let (plan, topology) = texts.read()?;
+        let position = Position { stage: metadata.stage, epoch: metadata.epoch };
+        let most = plan.stages.get(position.stage).map_or(1, |stage| stage.epochs);
+        if plan.stages.len() < position.stage || most <= position.epoch {
+            let value = format!("stage {}, epoch {}", position.stage, position.epoch);
+            return Err(Error::limit("checkpoint", "its position", "within its plan", value));
+        }
+        let mut rest = Rest(training.tensors);
+        let float = float_network(&checkpoint, topology)?;
+        let mut model = Model { float, quantization: None };
+        if let Some(clips) = rest.0.remove("clips") {
+            model.quantization = Some(rest.quantization(&plan.quantization, &model, clips)?);
+        }
+        let sgd = rest.velocities(&mut model)?;
+        rest.finish()?;
+        let accuracy = metadata.float_accuracy;
+        Ok(Self::at(plan, texts, metadata.data, model, sgd, position, accuracy))
+    }
+}
+
+/// The weights in PyTorch's order, and what is around them.
+fn push_parameters(
+    tensors: &mut Vec<Tensor>,
+    dot: &DotLayer<'_>,
+    parameters: &LayerParameters,
+    has_bias: bool,
+) {
+    let TopologyOperator::Dot { batch_norm, .. } = &dot.layer.operator else {
+        unreachable!("dot_layers gives no others")
+    };
+    let (taps, channels, [height, width]) = match dot.geometry {
+        Geometry::Convolution { window, .. } => {
+            (window.taps(), dot.input.channels, [window.kernel_height, window.kernel_width])
+        }
+        Geometry::Depthwise { window, .. } => {
+            (window.taps(), 1, [window.kernel_height, window.kernel_width])
+        }
+        Geometry::Linear => {
+            (dot.input.pixels(), dot.input.channels, [dot.input.height, dot.input.width])
+        }
+    };
+    let filters = parameters.weights.chunks_exact(taps * channels);
+    let values = filters
+        .flat_map(|filter| (0..channels).flat_map(move |c| filter.iter().skip(c).step_by(channels)))
+        .copied()
+        .collect();
+    let shape = if dot.geometry == Geometry::Linear {
+        vec![dot.output.channels, taps * channels]
+    } else {
+        vec![dot.output.channels, channels, height, width]
+    };
+    let name = &dot.layer.name;
+    tensors.push(Tensor { name: format!("{name}.weight"), shape, values });
+    if has_bias || parameters.bias.iter().any(|&bias| bias != 0.0) {
+        tensors.push(Tensor::flat(format!("{name}.bias"), &parameters.bias));
+    }
+    if let (Some(names), Some(norm)) = (batch_norm, &parameters.batch_norm) {
+        let name = &names.name;
+        tensors.push(Tensor::flat(format!("{name}.weight"), &norm.gamma));
+        tensors.push(Tensor::flat(format!("{name}.bias"), &norm.beta));
+        tensors.push(Tensor::flat(format!("{name}.running_mean"), &norm.mean));
+        tensors.push(Tensor::flat(format!("{name}.running_var"), &norm.variance));
+    }
+}
+
+fn push_quantization(tensors: &mut Vec<Tensor>, quantization: &Quantization, topology: &Topology) {
+    tensors.push(Tensor::flat(format!("{PREFIX}clips"), &quantization.tensors.clips));
+    for (quantizer, layer) in quantization.weights.iter().zip(&topology.layers) {
+        if let Some(WeightQuantizer::Dbq { scales, weight_scale, .. }) = quantizer {
+            let name = format!("{PREFIX}alpha/{}", layer.name);
+            tensors.push(Tensor::flat(name, scales));
+            let name = format!("{PREFIX}weight_scale/{}", layer.name);
+            tensors.push(Tensor::flat(name, &[*weight_scale]));
+        }
+    }
+}
+
+/// Tensors that are no weights, by name without the prefix; each is taken once.
+struct Rest(BTreeMap<String, Vec<f32>>);
+
+impl Rest {
+    fn take(&mut self, name: &str, length: usize) -> Result<Vec<f32>, Error> {
+        let place = || format!("tensor `{PREFIX}{name}`");
+        let Some(values) = self.0.remove(name) else {
+            return Err(Error::malformed(place(), "is missing"));
+        };
+        if values.len() != length {
+            let what = "the number of values";
+            return Err(Error::limit(place(), what, length.to_string(), values.len()));
+        }
+        Ok(values)
+    }
+
+    fn quantization(
+        &mut self,
+        plan: &Option<crate::scheme::Plan>,
+        model: &Model,
+        clips: Vec<f32>,
+    ) -> Result<Quantization, Error> {
+        let Some(plan) = plan else {
+            let reason = "has clips, but its plan has no table [quantization]";
+            return Err(Error::malformed("checkpoint", reason));
+        };
+        let topology = &model.float.topology;
+        let formats = calibrate::unmeasured(topology, plan);
+        let mut quantization = Quantization::unmeasured(topology, plan, formats)?;
+        let wanted = quantization.tensors.clips.len();
+        let good = |&clip: &f32| 0.0 < clip;
+        if clips.len() != wanted || !clips.iter().all(good) {
+            let limit = format!("{wanted} positive numbers");
+            let value = format!("{} numbers", clips.len());
+            return Err(Error::limit("checkpoint", "its clips", limit, value));
+        }
+        quantization.tensors.clips = clips;
+        for (quantizer, layer) in quantization.weights.iter_mut().zip(&topology.layers) {
+            if let Some(WeightQuantizer::Dbq { scales, weight_scale, .. }) = quantizer {
+                *scales = self.take(&format!("alpha/{}", layer.name), scales.len())?;
+                *weight_scale = self.take(&format!("weight_scale/{}", layer.name), 1)?[0];
+            }
+        }
+        Ok(quantization)
+    }
+
+    /// None before the first epoch.
+    fn velocities(&mut self, model: &mut Model) -> Result<Sgd, Error> {
+        if self.0.is_empty() {
+            return Ok(Sgd::default());
+        }
+        let velocity = |slot: crate::train::Slot<'_>| {
+            self.take(&format!("velocity/{}", slot.name), slot.values.len())
+        };
+        Ok(Sgd { velocities: model.slots().into_iter().map(velocity).collect::<Result<_, _>>()? })
+    }
+
+    fn finish(self) -> Result<(), Error> {
+        match self.0.keys().next() {
+            None => Ok(()),
+            Some(name) => Err(Error::malformed(format!("tensor `{PREFIX}{name}`"), "is left over")),
+        }
+    }
+}
+
+/// A safetensors file: eight bytes of header length, a JSON header, then the tensors end to end.
+fn written(metadata: &str, mut tensors: Vec<Tensor>) -> Vec<u8> {
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    let quoted = |text: &str| serde_json::to_string(text).expect("a string is JSON");
+    let mut header = format!("{{\"__metadata__\":{{\"{KEY}\":{}}}", quoted(metadata));
+    let mut end = 0;
+    for Tensor { name, shape, values } in &tensors {
+        let begin = end;
+        end += 4 * values.len();
+        header.push_str(&format!(
+            ",{}:{{\"dtype\":\"F32\",\"shape\":{shape:?},\"data_offsets\":[{begin},{end}]}}",
+            quoted(name)
+        ));
+    }
+    header.push('}');
+    // The data begin at a multiple of 8 bytes.
+    header.push_str(&" ".repeat(header.len().next_multiple_of(8) - header.len()));
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend_from_slice(header.as_bytes());
+    for value in tensors.iter().flat_map(|tensor| &tensor.values) {
+        bytes.extend_from_slice(&value.to_le_bytes());
+    }
+    bytes
+}
+
+fn instruction_set() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if std::arch::is_x86_feature_detected!("avx512f") {
+            return "x86-64 with AVX-512";
+        }
+        if std::arch::is_x86_feature_detected!("avx2") {
+            return "x86-64 with AVX2";
+        }
+    }
+    std::env::consts::ARCH
+}

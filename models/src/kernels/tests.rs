@@ -1,0 +1,273 @@
+//! Each operator against plain loops in f64, on sizes that fit nothing.
+
+use tridot_sim::network::{Pads, Shape, Window};
+
+use super::finish::{AffineTail, Codes, Tail};
+use super::gather::Taps;
+use super::{Into, convolution, depthwise, finish, pool};
+
+/// Numbers between −1 and 1 without a pattern.
+fn numbers(n: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(2_654_435_769) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        (state >> 8) as f32 / 8_388_608.0 - 1.0
+    };
+    (0..n).map(|_| next()).collect()
+}
+
+const PICTURES: usize = 19;
+
+/// Windows of every kind: odd sizes, strides of their own, pads on one side, plain.
+fn cases() -> Vec<Taps> {
+    let taps = |[height, width, channels]: [usize; 3],
+                [kernel_height, kernel_width, stride_height, stride_width]: [usize; 4],
+                [top, left, bottom, right]: [usize; 4],
+                out_channels| {
+        let side = |size: usize, kernel: usize, stride: usize| (size - kernel) / stride + 1;
+        let output = Shape::new(
+            side(height + top + bottom, kernel_height, stride_height),
+            side(width + left + right, kernel_width, stride_width),
+            out_channels,
+        );
+        Taps {
+            window: Window { kernel_height, kernel_width, stride_height, stride_width },
+            pads: Pads { top, left, bottom, right },
+            input: Shape::new(height, width, channels),
+            output,
+        }
+    };
+    vec![
+        taps([7, 5, 3], [3, 3, 1, 1], [1; 4], 5),
+        taps([8, 9, 4], [3, 3, 2, 2], [0, 0, 1, 1], 7),
+        taps([9, 6, 2], [5, 3, 3, 1], [4, 0, 1, 2], 1),
+        taps([5, 7, 6], [1, 1, 1, 1], [0; 4], 9),
+        taps([6, 7, 3], [1, 1, 2, 3], [0; 4], 4),
+        taps([1, 1, 13], [1, 1, 1, 1], [0; 4], 3),
+        taps([3, 3, 2], [3, 3, 1, 1], [2; 4], 3),
+    ]
+}
+
+/// Calls with output element, weight element and input element of every product.
+fn each_product(taps: &Taps, depthwise: bool, mut call: impl FnMut(usize, usize, usize)) {
+    let (window, pads, input, output) = (taps.window, taps.pads, taps.input, taps.output);
+    let inputs = if depthwise { 1 } else { input.channels };
+    for picture in 0..PICTURES {
+        for (row, column) in (0..output.height).flat_map(|r| (0..output.width).map(move |c| (r, c)))
+        {
+            for channel in 0..output.channels {
+                let out = ((picture * output.height + row) * output.width + column)
+                    * output.channels
+                    + channel;
+                for tap in 0..window.taps() {
+                    let y = row * window.stride_height + tap / window.kernel_width;
+                    let x = column * window.stride_width + tap % window.kernel_width;
+                    if y < pads.top
+                        || x < pads.left
+                        || input.height <= y - pads.top
+                        || input.width <= x - pads.left
+                    {
+                        continue;
+                    }
+                    let pixel =
+                        (picture * input.height + y - pads.top) * input.width + x - pads.left;
+                    for i in 0..inputs {
+                        let source = if depthwise { channel } else { i };
+                        let weight = (channel * window.taps() + tap) * inputs + i;
+                        call(out, weight, pixel * input.channels + source);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn assert_close(found: &[f32], wanted: &[f64]) {
+    assert_eq!(found.len(), wanted.len());
+    for (i, (found, wanted)) in found.iter().zip(wanted).enumerate() {
+        let error = (f64::from(*found) - wanted).abs();
+        assert!(error < 1e-4 * (1.0 + wanted.abs()), "element {i}: {found}, not {wanted}");
+    }
+}
+
+fn check_products(taps: &Taps, depthwise: bool) {
+    let fan_in = if depthwise { taps.window.taps() } else { taps.fan_in() };
+    let input = numbers(PICTURES * taps.input.elements(), 1);
+    let weights = numbers(taps.output.channels * fan_in, 2);
+    let out_gradient = numbers(PICTURES * taps.output.elements(), 3);
+    let mut wanted = [&out_gradient, &weights, &input].map(|values| vec![0.0; values.len()]);
+    each_product(taps, depthwise, |out, weight, source| {
+        wanted[0][out] += f64::from(weights[weight]) * f64::from(input[source]);
+        wanted[1][weight] += f64::from(out_gradient[out]) * f64::from(input[source]);
+        wanted[2][source] += f64::from(out_gradient[out]) * f64::from(weights[weight]);
+    });
+    let (forward, backward): (Forward, Backward) = if depthwise {
+        (depthwise::forward, depthwise::backward)
+    } else {
+        (convolution::forward, convolution::backward)
+    };
+    let mut out = vec![f32::NAN; out_gradient.len()];
+    forward(taps, &mut out, &input, &weights);
+    assert_close(&out, &wanted[0]);
+    let mut by_weight = vec![f32::NAN; weights.len()];
+    let mut by_input = vec![f32::NAN; input.len()];
+    let into = Some((&mut by_input[..], Into::Overwrite));
+    backward(taps, &input, &weights, &out_gradient, &mut by_weight, into);
+    assert_close(&by_weight, &wanted[1]);
+    assert_close(&by_input, &wanted[2]);
+    let into = Some((&mut by_input[..], Into::Add));
+    backward(taps, &input, &weights, &out_gradient, &mut by_weight, into);
+    assert_close(&by_input, &wanted[2].iter().map(|twice| 2.0 * twice).collect::<Vec<_>>());
+    backward(taps, &input, &weights, &out_gradient, &mut by_weight, None);
+    assert_close(&by_weight, &wanted[1]);
+}
+
+type Forward = fn(&Taps, &mut [f32], &[f32], &[f32]);
+type Backward = fn(&Taps, &[f32], &[f32], &[f32], &mut [f32], Option<(&mut [f32], Into)>);
+
+#[test]
+fn convolutions_and_both_their_gradients_equal_plain_loops() {
+    cases().iter().for_each(|taps| check_products(taps, false));
+}
+
+#[test]
+fn depthwise_convolutions_and_both_their_gradients_equal_plain_loops() {
+    for mut taps in cases() {
+        taps.output.channels = taps.input.channels;
+        check_products(&taps, true);
+    }
+}
+
+#[test]
+fn pooling_gradients_equal_plain_loops() {
+    for mut taps in cases() {
+        taps.output.channels = taps.input.channels;
+        let input = numbers(PICTURES * taps.input.elements(), 4);
+        let out_gradient = numbers(PICTURES * taps.output.elements(), 5);
+        let mut best = vec![(f32::NEG_INFINITY, 0); out_gradient.len()];
+        let mut average = vec![0.0; input.len()];
+        each_product(&taps, true, |out, _, source| {
+            average[source] += f64::from(out_gradient[out]) / taps.window.taps() as f64;
+            if best[out].0 < input[source] {
+                best[out] = (input[source], source);
+            }
+        });
+        let mut largest = vec![0.0; input.len()];
+        for (best, g) in best.iter().zip(&out_gradient) {
+            largest[best.1] += f64::from(*g);
+        }
+        let mut gradient = vec![f32::NAN; input.len()];
+        pool::average_backward(&taps, &mut gradient, &out_gradient, Into::Overwrite);
+        assert_close(&gradient, &average);
+        // A window of nothing but pads has no largest input.
+        if 3 != taps.input.height {
+            pool::max_backward(&taps, &input, &mut gradient, &out_gradient, Into::Overwrite);
+            assert_close(&gradient, &largest);
+        }
+    }
+}
+
+/// The tail as it is defined, in f64, without the rounding.
+fn tail_without_rounding(z: f64, low: f64, high: f64, clip: f64, lowest: f64) -> f64 {
+    z.max(low).min(high).max(lowest * clip).min(clip)
+}
+
+#[test]
+fn a_tail_rounds_half_way_and_its_gradient_goes_straight_through() {
+    let codes = Codes { scale: 0.5, low: -2.0, high: 1.0 };
+    let tail = Tail { low: f32::NEG_INFINITY, high: f32::INFINITY, codes: Some(codes) };
+    let values = [-9.0, -0.8, -0.2, 0.0, 0.3, 0.6, 7.0];
+    let mut out = values;
+    finish::tail(&mut out, tail);
+    assert_eq!(out, [-1.0, -1.0, 0.0, 0.0, 0.5, 0.5, 0.5]);
+    let mut gradient = [1.0; 7];
+    let clip = finish::tail_backward(&values, &mut gradient, tail);
+    assert_eq!(gradient, [0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0]);
+    // By the clip, in steps: −2 below, 1 above twice, and inside what rounding added.
+    let inside = (-2.0 + 1.6) + (0.0 + 0.4) + (1.0 - 0.6);
+    assert!((clip - (-2.0 + 1.0 + 1.0 + inside)).abs() < 1e-6, "{clip}");
+    let relu6 = Tail { low: 0.0, high: 6.0, codes: None };
+    let mut gradient = [1.0; 5];
+    finish::tail_backward(&[-1.0, 0.0, 3.0, 6.0, 8.0], &mut gradient, relu6);
+    assert_eq!(gradient, [0.0, 0.0, 1.0, 0.0, 0.0], "flat at both ends");
+}
+
+#[test]
+fn batch_norm_with_its_tail_has_the_gradient_of_finite_differences() {
+    // So many codes that rounding does not show; the clip cuts a part of the values.
+    let (channels, rows) = (5, 67);
+    let values = numbers(channels * rows, 6);
+    let weights = numbers(channels * rows, 7);
+    let (gammas, betas) = (numbers(channels, 8), numbers(channels, 9));
+    let (clip, steps) = (0.7_f32, 4_194_303.0_f32);
+    let lowest = -1.0;
+    let loss = |values: &[f64], gammas: &[f64], betas: &[f64], clip: f64| -> f64 {
+        (0..channels)
+            .map(|c| {
+                let column = || values.iter().skip(c).step_by(channels);
+                let mean = column().sum::<f64>() / rows as f64;
+                let variance =
+                    column().map(|x| (x - mean).powi(2)).sum::<f64>() / rows as f64 + 1e-5;
+                let z = column().map(|x| gammas[c] * (x - mean) / variance.sqrt() + betas[c]);
+                let y = z.map(|z| tail_without_rounding(z, -1e9, 6.0, clip, lowest));
+                let weights = weights.iter().skip(c).step_by(channels);
+                y.zip(weights).map(|(y, &w)| y * f64::from(w)).sum::<f64>()
+            })
+            .sum()
+    };
+    let [sums, squares] = finish::moments(&values, channels);
+    let means: Vec<f64> = sums.iter().map(|sum| sum / rows as f64).collect();
+    let inverse: Vec<f64> = squares
+        .iter()
+        .zip(&means)
+        .map(|(square, mean)| 1.0 / (square / rows as f64 - mean * mean + 1e-5).sqrt())
+        .collect();
+    let gains: Vec<f32> = (0..channels).map(|c| gammas[c] * inverse[c] as f32).collect();
+    let centers: Vec<f32> = means.iter().map(|&mean| mean as f32).collect();
+    let offsets: Vec<f32> = (0..channels).map(|c| betas[c] - gains[c] * centers[c]).collect();
+    let codes = Codes { scale: clip / steps, low: -steps, high: steps };
+    let tail = Tail { low: f32::NEG_INFINITY, high: 6.0, codes: Some(codes) };
+    let mut gradient = weights.clone();
+    let affine = AffineTail { gains: &gains, offsets: &offsets, centers: &centers, tail };
+    let found = affine.backward(&values, &mut gradient);
+    let n = rows as f64;
+    let slopes: Vec<f64> = (0..channels)
+        .map(|c| -f64::from(gains[c]) * inverse[c].powi(2) * found.products[c] / n)
+        .collect();
+    let constants: Vec<f32> = (0..channels)
+        .map(|c| (-f64::from(gains[c]) * found.sums[c] / n - slopes[c] * means[c]) as f32)
+        .collect();
+    let slopes: Vec<f32> = slopes.iter().map(|&slope| slope as f32).collect();
+    finish::through_statistics(&mut gradient, &values, [&gains, &slopes, &constants]);
+
+    let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
+    let (wide_values, wide_gammas, wide_betas) = (wide(&values), wide(&gammas), wide(&betas));
+    let difference = |at: &dyn Fn(f64) -> f64| (at(1e-5) - at(-1e-5)) / 2e-5;
+    let moved = |values: &[f64], i: usize, step: f64| {
+        let mut values = values.to_vec();
+        values[i] += step;
+        values
+    };
+    for i in 0..values.len() {
+        let wanted = difference(&|step| {
+            loss(&moved(&wide_values, i, step), &wide_gammas, &wide_betas, clip.into())
+        });
+        assert!((f64::from(gradient[i]) - wanted).abs() < 2e-3, "value {i}: {wanted}");
+    }
+    for c in 0..channels {
+        let wanted = difference(&|step| {
+            loss(&wide_values, &moved(&wide_gammas, c, step), &wide_betas, clip.into())
+        });
+        assert!((found.products[c] * inverse[c] - wanted).abs() < 2e-3, "γ {c}: {wanted}");
+        let wanted = difference(&|step| {
+            loss(&wide_values, &wide_gammas, &moved(&wide_betas, c, step), clip.into())
+        });
+        assert!((found.sums[c] - wanted).abs() < 2e-3, "β {c}: {wanted}");
+    }
+    let wanted = difference(&|step| {
+        loss(&wide_values, &wide_gammas, &wide_betas, f64::from(clip) + step)
+    });
+    assert!((found.clip - wanted).abs() < 2e-3, "clip: {} {wanted}", found.clip);
+}

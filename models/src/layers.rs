@@ -1,0 +1,296 @@
+//! Quantized layers in training: weights as sums of scaled ternary branches or as integers, tensors
+//! as codes with learned clips. What they compute at the end is what the exporter folds.
+
+use rayon::prelude::*;
+use tridot_sim::network::TensorId;
+
+use crate::Error;
+use crate::calibrate::{self, Format, Kind, QuantizedNetwork, QuantizedWeights, moves};
+use crate::dbq::{self, Soft};
+use crate::float::FloatNetwork;
+use crate::kernels::finish::Codes;
+use crate::scheme::{Alpha, Plan, Scheme};
+use crate::topology::Topology;
+
+/// The quantizers of all layers and tensors of a network.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Quantization {
+    /// How it was asked for.
+    pub(crate) plan: Plan,
+    /// By layer index; none for layers without weights.
+    pub(crate) weights: Vec<Option<WeightQuantizer>>,
+    /// Those of the tensors.
+    pub(crate) tensors: TensorQuantizers,
+}
+
+/// How the weights of a layer are quantized.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum WeightQuantizer {
+    /// Integers of so many bits, a scale of least squared error per output channel; the gradient
+    /// goes straight through.
+    Fixed {
+        /// Width.
+        bits: u32,
+    },
+    /// Ternary branches, soft in training and hard in evaluation.
+    Dbq {
+        /// How many.
+        branches: u32,
+        /// One set of branch scales, or one per output channel; trained and never negative.
+        scales: Vec<f32>,
+        /// What the temperature is relative to: the standard deviation of the weights at the start.
+        weight_scale: f32,
+    },
+}
+
+/// A branch scale is left alone where all weights are zero: any positive number will do.
+const NO_SPREAD: f32 = 1.0;
+
+impl WeightQuantizer {
+    /// For the weights at the start: branch scales by least squares.
+    fn new(weights: &[f32], channels: usize, scheme: Scheme, alpha: Alpha) -> Result<Self, Error> {
+        let branches = match scheme {
+            Scheme::Fixed { bits } => return Ok(Self::Fixed { bits }),
+            Scheme::Dbq { branches } => branches,
+        };
+        let group = match alpha {
+            Alpha::Layer => weights.len(),
+            Alpha::Channel => weights.len() / channels,
+        };
+        let fits = weights.par_chunks(group).map(|group| dbq::fit(group, branches));
+        let fits: Vec<dbq::Fit> = fits.collect::<Result<_, _>>()?;
+        #[expect(clippy::cast_possible_truncation, reason = "parameters are f32")]
+        let scales = fits.iter().flat_map(|fit| &fit.scales).map(|&scale| scale as f32).collect();
+        Ok(Self::Dbq { branches, scales, weight_scale: spread(weights) })
+    }
+
+    fn soft(
+        branches: u32,
+        scales: &[f32],
+        weight_scale: f32,
+        temperature: f64,
+    ) -> Result<Soft, Error> {
+        Soft::new(&wide(scales), branches as usize, weight_scale.into(), temperature)
+    }
+
+    /// The weights that training computes with.
+    pub(crate) fn forward(
+        &self,
+        place: &str,
+        weights: &[f32],
+        channels: usize,
+        temperature: f64,
+    ) -> Result<Vec<f32>, Error> {
+        match self {
+            Self::Fixed { .. } => Ok(self.hard(place, weights, channels)?.real()),
+            Self::Dbq { branches, scales, weight_scale } => {
+                let soft = Self::soft(*branches, scales, *weight_scale, temperature)?;
+                Ok(narrow(&soft.forward(&wide(weights))?))
+            }
+        }
+    }
+
+    /// The gradients by weights and branch scales, from that by the output of [`Self::forward`].
+    pub(crate) fn backward(
+        &self,
+        weights: &[f32],
+        temperature: f64,
+        gradient: Vec<f32>,
+    ) -> Result<(Vec<f32>, Vec<f32>), Error> {
+        match self {
+            Self::Fixed { .. } => Ok((gradient, Vec::new())),
+            Self::Dbq { branches, scales, weight_scale } => {
+                let soft = Self::soft(*branches, scales, *weight_scale, temperature)?;
+                let gradients = soft.backward(&wide(weights), &wide(&gradient))?;
+                Ok((narrow(&gradients.weights), narrow(&gradients.scales)))
+            }
+        }
+    }
+
+    /// The integers or codes at the end of training.
+    pub(crate) fn hard(
+        &self,
+        place: &str,
+        weights: &[f32],
+        channels: usize,
+    ) -> Result<QuantizedWeights, Error> {
+        match self {
+            Self::Fixed { bits } => {
+                let scheme = Scheme::Fixed { bits: *bits };
+                QuantizedWeights::new(place, weights, channels, scheme, Alpha::Channel)
+            }
+            Self::Dbq { branches, scales, .. } => {
+                QuantizedWeights::with_scales(weights, channels, *branches, scales)
+            }
+        }
+    }
+}
+
+fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&value| value.into()).collect()
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "parameters and gradients are f32")]
+fn narrow(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|&value| value as f32).collect()
+}
+
+/// The root mean square of weights.
+#[expect(clippy::cast_possible_truncation, reason = "parameters are f32")]
+fn spread(weights: &[f32]) -> f32 {
+    let squares: f64 = weights.iter().map(|&weight| f64::from(weight).powi(2)).sum();
+    let spread = (squares / weights.len() as f64).sqrt() as f32;
+    if 0.0 < spread { spread } else { NO_SPREAD }
+}
+
+/// Width, sign and clip of every tensor.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct TensorQuantizers {
+    /// By tensor id; none for the raw output.
+    kinds: Vec<Option<Kind>>,
+    /// By tensor id: the tensor whose clip it shares.
+    roots: Vec<usize>,
+    /// The scale of the input's codes, which pixels decide.
+    input_scale: f64,
+    /// The largest value of each root but the input, in their order; trained and positive.
+    pub(crate) clips: Vec<f32>,
+}
+
+/// The least clip of a tensor: a positive number far below any activation.
+pub(crate) const LEAST_CLIP: f32 = 1e-6;
+
+impl TensorQuantizers {
+    fn new(measured: calibrate::TensorFormats) -> Self {
+        let mut quantizers = Self {
+            kinds: measured.formats.iter().map(|format| format.map(|format| format.kind)).collect(),
+            roots: measured.roots,
+            input_scale: measured.formats[0].expect("only the output can be raw").scale,
+            clips: Vec::new(),
+        };
+        let clip = |root: usize| {
+            let format = measured.formats[root].expect("a raw tensor has no clip");
+            #[expect(clippy::cast_possible_truncation, reason = "parameters are f32")]
+            let clip = (format.scale * f64::from(format.kind.code_limits().1)) as f32;
+            clip.max(LEAST_CLIP)
+        };
+        quantizers.clips = quantizers.clipped().into_iter().map(clip).collect();
+        quantizers
+    }
+
+    /// The tensors with a clip of their own.
+    pub(crate) fn clipped(&self) -> Vec<usize> {
+        let has_own = |&id: &usize| self.roots[id] == id && self.kinds[id].is_some();
+        (1..self.kinds.len()).filter(has_own).collect()
+    }
+
+    /// By tensor id: the index of its clip; none for the input and what has its format, and for raw values.
+    pub(crate) fn clip_indices(&self) -> Vec<Option<usize>> {
+        let clipped = self.clipped();
+        let index = |id: usize| {
+            self.kinds[id]?;
+            clipped.binary_search(&self.roots[id]).ok()
+        };
+        (0..self.kinds.len()).map(index).collect()
+    }
+
+    /// The format of every tensor at the present clips.
+    pub(crate) fn formats(&self) -> Vec<Option<Format>> {
+        let clips = self.clip_indices();
+        let format = |(kind, clip): (&Option<Kind>, Option<usize>)| {
+            let kind = (*kind)?;
+            let most = f64::from(kind.code_limits().1);
+            let scale = clip.map_or(self.input_scale, |i| f64::from(self.clips[i]) / most);
+            Some(Format { kind, scale })
+        };
+        self.kinds.iter().zip(clips).map(format).collect()
+    }
+
+    /// By tensor id: the codes that its layer rounds to; none where values are codes already, or raw.
+    pub(crate) fn codes(&self, topology: &Topology) -> Vec<Option<Codes>> {
+        let mut codes: Vec<Option<Codes>> = self.formats().into_iter().map(as_codes).collect();
+        for (layer_idx, layer) in topology.layers.iter().enumerate() {
+            let id = TensorId::of_layer(layer_idx);
+            let has_its_format = |input: &TensorId| self.roots[input.0] == self.roots[id.0];
+            if moves(layer) && layer.inputs.iter().all(has_its_format) {
+                codes[id.0] = None;
+            }
+        }
+        codes
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "activations are f32")]
+fn as_codes(format: Option<Format>) -> Option<Codes> {
+    let Format { kind, scale } = format?;
+    let (low, high) = kind.code_limits();
+    Some(Codes { scale: scale as f32, low: low as f32, high: high as f32 })
+}
+
+impl Quantization {
+    /// Quantizers for a trained float network: branch scales by least squares, clips from `pixels`.
+    pub(crate) fn new(float: &FloatNetwork, plan: &Plan, pixels: &[u8]) -> Result<Self, Error> {
+        float.check()?;
+        let schemes = plan.schemes(&float.topology)?;
+        let quantizer = |(layer_idx, scheme): (usize, Option<Scheme>)| {
+            let (Some(scheme), Some(parameters)) = (scheme, &float.parameters[layer_idx]) else {
+                return Ok(None);
+            };
+            let channels = float.topology.layers[layer_idx].shape.channels;
+            WeightQuantizer::new(&parameters.weights, channels, scheme, plan.alpha).map(Some)
+        };
+        let weights = schemes.into_iter().enumerate().map(quantizer).collect::<Result<_, Error>>();
+        let tensors = TensorQuantizers::new(calibrate::measure(float, plan, pixels)?);
+        Ok(Self { plan: plan.clone(), weights: weights?, tensors })
+    }
+
+    /// The quantizers of a plan, to be filled with what a checkpoint holds.
+    pub(crate) fn unmeasured(
+        topology: &Topology,
+        plan: &Plan,
+        formats: calibrate::TensorFormats,
+    ) -> Result<Self, Error> {
+        let quantizer = |(layer_idx, scheme): (usize, Option<Scheme>)| {
+            Some(match scheme? {
+                Scheme::Fixed { bits } => WeightQuantizer::Fixed { bits },
+                Scheme::Dbq { branches } => {
+                    let sets = match plan.alpha {
+                        Alpha::Layer => 1,
+                        Alpha::Channel => topology.layers[layer_idx].shape.channels,
+                    };
+                    let scales = vec![0.0; sets * branches as usize];
+                    WeightQuantizer::Dbq { branches, scales, weight_scale: NO_SPREAD }
+                }
+            })
+        };
+        Ok(Self {
+            plan: plan.clone(),
+            weights: plan.schemes(topology)?.into_iter().enumerate().map(quantizer).collect(),
+            tensors: TensorQuantizers::new(formats),
+        })
+    }
+
+    /// The network as the hardware will compute it, but in real numbers.
+    pub(crate) fn hard(&self, float: &FloatNetwork) -> Result<QuantizedNetwork, Error> {
+        let mut float = float.clone();
+        let mut weights = vec![None; self.weights.len()];
+        for (layer_idx, quantizer) in self.weights.iter().enumerate() {
+            let (Some(quantizer), Some(parameters)) =
+                (quantizer, float.parameters[layer_idx].as_mut())
+            else {
+                continue;
+            };
+            let layer = &float.topology.layers[layer_idx];
+            let place = format!("layer `{}`", layer.name);
+            let hard = quantizer.hard(&place, &parameters.weights, layer.shape.channels)?;
+            parameters.weights = hard.real();
+            weights[layer_idx] = Some(hard);
+        }
+        Ok(QuantizedNetwork {
+            float,
+            weights,
+            formats: self.tensors.formats(),
+            plan: self.plan.clone(),
+            provenance: tridot_sim::network::Provenance::default(),
+        })
+    }
+}

@@ -1,0 +1,404 @@
+//! Training: float networks, and quantized ones with soft weights whose temperature rises.
+//!
+//! A [`Trainer`] runs one epoch after the other; between two of them [`Trainer::to_bytes`] is all there
+//! is to know, and [`Trainer::resume`] goes on from it bit for bit. What is random depends on the seed,
+//! the epoch and the picture alone; sums have an order that sizes decide. So neither an interruption
+//! nor the number of threads changes a result.
+
+use tridot_sim::network::Accuracy;
+
+use crate::Error;
+use crate::calibrate::{self, CalibrationSet, QuantizedNetwork};
+use crate::data::Pictures;
+use crate::float::{BatchNormParameters, FloatNetwork, LayerParameters};
+use crate::layers::Quantization;
+use crate::optim::{Rates, Sgd, learning_rate};
+use crate::topology::{Topology, TopologyOperator};
+
+mod backward;
+mod batches;
+mod forward;
+mod loss;
+mod model;
+mod plan;
+
+pub(crate) use forward::Tape;
+pub(crate) use model::{Model, Slot};
+pub use plan::{Augmentation, Growth, Kind, Stage, Start, Synthetic, Temperature, TrainingPlan};
+
+/// Pictures to train on, and pictures to score with.
+#[derive(Debug, Clone, Copy)]
+pub struct TrainingData<'a> {
+    /// Name of the data set.
+    pub name: &'a str,
+    /// Labels are below it.
+    pub classes: usize,
+    /// To train on.
+    pub training: &'a Pictures,
+    /// Never trained on.
+    pub test: &'a Pictures,
+}
+
+/// A step that was done.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepReport {
+    /// Its index in the epoch.
+    pub step: usize,
+    /// Mean cross-entropy of its batch, before the step.
+    pub loss: f64,
+}
+
+/// An epoch that was done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EpochReport {
+    /// Index of its stage.
+    pub stage: usize,
+    /// Its index in the stage.
+    pub epoch: usize,
+    /// Steps it took.
+    pub steps: usize,
+    /// Mean cross-entropy over its batches.
+    pub loss: f64,
+    /// Of its batches, as they were trained: with soft weights in a quantized stage.
+    pub training: Accuracy,
+    /// Of the held-back pictures after it, with hard weights in a quantized stage; none where none are.
+    pub held_back: Option<Accuracy>,
+    /// Of its last step.
+    pub learning_rate: f64,
+    /// Of its last step; none in a float stage.
+    pub temperature: Option<f64>,
+}
+
+/// A training between two epochs.
+#[derive(Debug)]
+pub struct Trainer {
+    pub(crate) plan: TrainingPlan,
+    /// The plan's and the network's files.
+    pub(crate) texts: Texts,
+    pub(crate) data: String,
+    pub(crate) model: Model,
+    pub(crate) sgd: Sgd,
+    /// The stage and the epoch that come next.
+    pub(crate) position: Position,
+    /// On the test pictures, of the float network that the first quantized stage began with.
+    pub(crate) float_accuracy: Option<Accuracy>,
+    tape: Tape,
+}
+
+/// The files that a training was asked for with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Texts {
+    /// The training plan.
+    pub plan: String,
+    /// The network file.
+    pub network: String,
+}
+
+/// An epoch of a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Index of the stage.
+    pub stage: usize,
+    /// Index of the epoch in it.
+    pub epoch: usize,
+}
+
+impl Trainer {
+    /// Before the first epoch, with the weights that the plan starts from.
+    pub fn new(
+        texts: Texts,
+        from: Option<FloatNetwork>,
+        data: &TrainingData<'_>,
+    ) -> Result<Self, Error> {
+        let (plan, topology) = texts.read()?;
+        let float = match (plan.start, from) {
+            (Start::Scratch, None) => random_network(topology, plan.seed),
+            (Start::Checkpoint, Some(float)) => FloatNetwork { topology, ..float },
+            (Start::Scratch, Some(_)) => {
+                let reason = "starts from scratch, so there is no checkpoint to start from";
+                return Err(Error::malformed("training plan", reason));
+            }
+            (Start::Checkpoint, None) => {
+                let reason = "starts from a checkpoint, and none is given";
+                return Err(Error::malformed("training plan", reason));
+            }
+        };
+        float.check()?;
+        let model = Model { float, quantization: None };
+        let position = Position { stage: 0, epoch: 0 };
+        let (data_name, sgd) = (data.name.to_owned(), Sgd::default());
+        let trainer = Self::at(plan, texts, data_name, model, sgd, position, None);
+        trainer.check_data(data)?;
+        Ok(trainer)
+    }
+
+    pub(crate) fn at(
+        plan: TrainingPlan,
+        texts: Texts,
+        data: String,
+        model: Model,
+        sgd: Sgd,
+        position: Position,
+        float_accuracy: Option<Accuracy>,
+    ) -> Self {
+        let tape = Tape::default();
+        Self { plan, texts, data, model, sgd, position, float_accuracy, tape }
+    }
+
+    /// Refuses pictures that this training cannot be about.
+    pub fn check_data(&self, data: &TrainingData<'_>) -> Result<(), Error> {
+        let topology = &self.model.float.topology;
+        let place = format!("data `{}`", data.name);
+        if data.name != self.data {
+            let limit = format!("`{}`, which the training began with", self.data);
+            return Err(Error::limit("data", "the data set", limit, format!("`{}`", data.name)));
+        }
+        for pictures in [data.training, data.test] {
+            if pictures.shape != topology.input {
+                let limit = format!("{}, as the network's input", topology.input);
+                return Err(Error::limit(place, "pictures", limit, pictures.shape));
+            }
+            if let Some(&label) = pictures.labels.iter().max()
+                && topology.classes <= usize::from(label)
+            {
+                let limit = format!("below the network's {} classes", topology.classes);
+                return Err(Error::limit(place, "labels", limit, label));
+            }
+        }
+        if data.classes != topology.classes {
+            let limit = format!("{}, as the network's outputs", topology.classes);
+            return Err(Error::limit(place, "the number of classes", limit, data.classes));
+        }
+        let most = data.training.len().saturating_sub(self.plan.held_back);
+        for (stage_idx, stage) in self.plan.stages.iter().enumerate() {
+            if most < stage.batch {
+                let place = format!("stage {}", stage_idx + 1);
+                let limit = format!("at most the {most} pictures to train on");
+                return Err(Error::limit(place, "batch", limit, stage.batch));
+            }
+        }
+        Ok(())
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &TrainingPlan {
+        &self.plan
+    }
+
+    /// The files it was asked for with.
+    pub fn texts(&self) -> &Texts {
+        &self.texts
+    }
+
+    /// The epoch that comes next; none when all are done.
+    pub fn next(&self) -> Option<Position> {
+        (self.position.stage < self.plan.stages.len()).then_some(self.position)
+    }
+
+    /// Steps of each epoch of a stage.
+    pub fn steps(&self, stage: usize, data: &TrainingData<'_>) -> usize {
+        (data.training.len() - self.plan.held_back) / self.plan.stages[stage].batch
+    }
+
+    /// Runs the next epoch. After a refusal, go on from an earlier checkpoint.
+    pub fn epoch(
+        &mut self,
+        data: &TrainingData<'_>,
+        on_step: &mut dyn FnMut(StepReport),
+    ) -> Result<EpochReport, Error> {
+        let Position { stage: stage_idx, epoch } = self.position;
+        let stage = self.plan.stages[stage_idx].clone();
+        let (held_back, pictures) =
+            batches::split(data.training.len(), self.plan.held_back, self.plan.seed);
+        if epoch == 0 {
+            self.begin(&stage, data, &pictures)?;
+        }
+        let order = batches::order(&pictures, self.plan.seed, stage_idx, epoch);
+        let steps = order.len() / stage.batch;
+        let schedule = Schedule { stage: &stage, steps };
+        let mut report = EpochReport {
+            stage: stage_idx,
+            epoch,
+            steps,
+            loss: 0.0,
+            training: Accuracy { samples: (steps * stage.batch) as u64, correct: 0 },
+            held_back: None,
+            learning_rate: 0.0,
+            temperature: None,
+        };
+        for (step, indices) in order.chunks_exact(stage.batch).enumerate() {
+            let now = schedule.at(epoch, step);
+            let place = batches::Place { seed: self.plan.seed, stage: stage_idx, epoch };
+            let batch = batches::batch(data.training, indices, place, stage.augmentation);
+            let done = self.step(&stage, now, &batch).map_err(|error| {
+                let place = format!("stage {}, epoch {}, step {}", stage_idx + 1, epoch + 1, step + 1);
+                Error::malformed(place, error.to_string())
+            })?;
+            report.loss += done.loss / steps as f64;
+            report.training.correct += done.correct;
+            report.learning_rate = now.learning_rate;
+            report.temperature = stage.temperature.map(|_| now.temperature);
+            on_step(StepReport { step, loss: done.loss });
+        }
+        if !held_back.is_empty() {
+            report.held_back = Some(self.score(data.training, &held_back)?);
+        }
+        self.position = if epoch + 1 < stage.epochs {
+            Position { stage: stage_idx, epoch: epoch + 1 }
+        } else {
+            Position { stage: stage_idx + 1, epoch: 0 }
+        };
+        Ok(report)
+    }
+
+    /// Sets the quantizers of a stage and stops all velocities.
+    fn begin(
+        &mut self,
+        stage: &Stage,
+        data: &TrainingData<'_>,
+        pictures: &[usize],
+    ) -> Result<(), Error> {
+        if let (Kind::Quantized, Some(plan), None) =
+            (stage.weights, &self.plan.quantization, &self.model.quantization)
+        {
+            let float = &self.model.float;
+            self.float_accuracy = Some(float.accuracy(&data.test.pixels, &data.test.labels)?);
+            let mut chosen = batches::order(pictures, self.plan.seed, usize::MAX, 0);
+            chosen.truncate(plan.calibration.samples);
+            let pixels: Vec<u8> =
+                chosen.iter().flat_map(|&i| data.training.picture(i)).copied().collect();
+            self.model.quantization = Some(Quantization::new(float, plan, &pixels)?);
+        }
+        self.sgd = Sgd::new(&self.model.slots());
+        Ok(())
+    }
+
+    fn step(
+        &mut self,
+        stage: &Stage,
+        now: Now,
+        (pixels, labels): &(Vec<u8>, Vec<u8>),
+    ) -> Result<loss::Scored, Error> {
+        let logits = self.tape.forward(&self.model, pixels, now.temperature)?;
+        let scored = loss::cross_entropy(logits, labels);
+        if !scored.loss.is_finite() {
+            return Err(Error::limit("loss", "its value", "finite", scored.loss));
+        }
+        let gradients = self.tape.backward(&self.model, &scored.gradient, now.temperature)?;
+        let gradients = self.model.in_order(gradients);
+        let rates = Rates {
+            learning_rate: now.learning_rate,
+            momentum: stage.momentum,
+            weight_decay: stage.weight_decay,
+            clip_norm: stage.clip_norm,
+        };
+        let norm = self.sgd.step(&mut self.model.slots(), &gradients, rates);
+        if !norm.is_finite() {
+            return Err(Error::limit("gradient", "its norm", "finite", norm));
+        }
+        self.model.check_finite()?;
+        self.tape.update_running(&mut self.model);
+        Ok(scored)
+    }
+
+    /// How many pictures the network of now classifies as labelled; hard if it is quantized.
+    fn score(&self, pictures: &Pictures, indices: &[usize]) -> Result<Accuracy, Error> {
+        let pixels: Vec<u8> = indices.iter().flat_map(|&i| pictures.picture(i)).copied().collect();
+        let labels: Vec<u8> = indices.iter().map(|&i| pictures.labels[i]).collect();
+        match &self.model.quantization {
+            None => self.model.float.accuracy(&pixels, &labels),
+            Some(quantization) => quantization.hard(&self.model.float)?.accuracy(&pixels, &labels),
+        }
+    }
+
+    /// The float network as it is now: behind the quantizers, if there are any.
+    pub fn float_network(&self) -> &FloatNetwork {
+        &self.model.float
+    }
+
+    /// On the test pictures, of the float network that the first quantized stage began with.
+    pub fn float_accuracy(&self) -> Option<Accuracy> {
+        self.float_accuracy
+    }
+
+    /// The quantized network as it is now, with the batch norm that the plan chooses on calibration
+    /// pictures drawn with the plan's seed. Refuses a training that has quantized nothing yet.
+    pub fn quantized_network(&self, set: &CalibrationSet<'_>) -> Result<QuantizedNetwork, Error> {
+        let Some(quantization) = &self.model.quantization else {
+            let reason = "is a float network: quantize it (`tridot quantize`) or train it further";
+            return Err(Error::malformed("checkpoint", reason));
+        };
+        let mut quantized = quantization.hard(&self.model.float)?;
+        calibrate::finish_trained(&mut quantized, set, self.plan.seed)?;
+        quantized.provenance.plan.clone_from(&self.texts.plan);
+        quantized.provenance.float_accuracy = self.float_accuracy;
+        Ok(quantized)
+    }
+}
+
+impl Texts {
+    /// The plan, and the network that it fits.
+    pub fn read(&self) -> Result<(TrainingPlan, Topology), Error> {
+        let plan = TrainingPlan::from_toml(&self.plan)?;
+        let topology = Topology::from_toml(&self.network)?;
+        plan.check_network(&topology)?;
+        Ok((plan, topology))
+    }
+}
+
+/// The rates of a stage's steps.
+struct Schedule<'a> {
+    stage: &'a Stage,
+    /// Of an epoch.
+    steps: usize,
+}
+
+/// Those of one step.
+#[derive(Debug, Clone, Copy)]
+struct Now {
+    learning_rate: f64,
+    /// 1 where nothing has a temperature.
+    temperature: f64,
+}
+
+impl Schedule<'_> {
+    fn at(&self, epoch: usize, step: usize) -> Now {
+        let done = (epoch * self.steps + step) as u64;
+        let total = (self.stage.epochs * self.steps) as u64;
+        let warmup = self.stage.warmup_epochs * self.steps as f64;
+        let share = done as f64 / (total - 1).max(1) as f64;
+        Now {
+            learning_rate: learning_rate(self.stage.learning_rate, done, total, warmup),
+            temperature: self.stage.temperature.map_or(1.0, |temperature| temperature.at(share)),
+        }
+    }
+}
+
+/// Uniform weights of the variance that keeps activations' variance behind a ReLU.
+fn random_network(topology: Topology, seed: u64) -> FloatNetwork {
+    let mut parameters = vec![None; topology.layers.len()];
+    for dot in topology.dot_layers() {
+        let TopologyOperator::Dot { batch_norm, .. } = &dot.layer.operator else {
+            unreachable!("dot_layers gives no others")
+        };
+        let (fan_in, channels) = (dot.fan_in(), dot.output.channels);
+        let most = (6.0 / fan_in as f32).sqrt();
+        let weights = batches::initial_weights(fan_in * channels, seed, dot.layer_idx);
+        let batch_norm = batch_norm.as_ref().map(|norm| BatchNormParameters {
+            gamma: vec![1.0; channels],
+            beta: vec![0.0; channels],
+            mean: vec![0.0; channels],
+            variance: vec![1.0; channels],
+            epsilon: norm.epsilon,
+        });
+        parameters[dot.layer_idx] = Some(LayerParameters {
+            weights: weights.into_iter().map(|weight| weight * most).collect(),
+            bias: vec![0.0; channels],
+            batch_norm,
+        });
+    }
+    FloatNetwork { topology, parameters }
+}
+
+#[cfg(test)]
+mod tests;
