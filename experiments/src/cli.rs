@@ -45,6 +45,8 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     #[cfg(feature = "train")]
+    Quickstart(QuickstartArgs),
+    #[cfg(feature = "train")]
     Quantize(QuantizeArgs),
     #[cfg(feature = "train")]
     Accuracy(AccuracyArgs),
@@ -59,6 +61,31 @@ enum Command {
     Networks(NetworksArgs),
     Archs(ArchsArgs),
     Energies(EnergiesArgs),
+}
+
+/// The whole road in one command: train, quantize, check, simulate, draw.
+///
+/// Without options: a small network on the built-in synthetic pictures, in float and with 1, 2 and 3
+/// ternary branches, on all built-in architectures. The same command goes on where it was stopped.
+#[cfg(feature = "train")]
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  tridot quickstart\n  tridot quickstart --plan experiments/plans/resnet20-fronts.toml \
+                        --data cifar-10-batches-bin --from resnet20_cifar10.safetensors --out fronts"
+)]
+pub(crate) struct QuickstartArgs {
+    /// Folder of everything that is made: new, empty, or of the same road.
+    #[arg(long, value_name = "DIR", default_value = "quickstart")]
+    pub(crate) out: PathBuf,
+    /// A road of one's own (TOML): its variants, architectures and energy table [default: the built-in one].
+    #[arg(long, value_name = "FILE", requires = "data")]
+    pub(crate) plan: Option<PathBuf>,
+    /// Folder that directly holds `test_batch.bin` (CIFAR-10) or `y_labels.csv` (Visual Wake Words).
+    #[arg(long, value_name = "DIR", requires = "plan")]
+    pub(crate) data: Option<PathBuf>,
+    /// Trained float weights, for a road that does not train them.
+    #[arg(long, value_name = "CHECKPOINT", requires = "plan")]
+    pub(crate) from: Option<PathBuf>,
 }
 
 /// Post-training quantization: a float checkpoint becomes an integer network.

@@ -17,3 +17,5 @@ pub(crate) mod quantize;
 #[cfg(feature = "train")]
 pub(crate) mod record;
 pub(crate) mod simulate;
+#[cfg(feature = "train")]
+pub(crate) mod quickstart;

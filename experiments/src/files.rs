@@ -186,3 +186,32 @@ pub(crate) fn is_path(argument: &str) -> bool {
             !extension.as_encoded_bytes().first().is_some_and(u8::is_ascii_digit)
         })
 }
+
+/// A path from the root, for commands that run in another folder.
+#[cfg(feature = "train")]
+pub(crate) fn absolute(path: &Path) -> Result<String> {
+    let absolute = std::path::absolute(path).with_context(|| path.display().to_string())?;
+    let text = absolute.to_str().with_context(|| format!("{}: is not UTF-8", path.display()))?;
+    Ok(text.to_owned())
+}
+
+/// From here on, paths are relative to this folder.
+#[cfg(feature = "train")]
+pub(crate) fn enter(folder: &Path) -> Result<()> {
+    std::env::set_current_dir(folder).with_context(|| folder.display().to_string())
+}
+
+/// The most memory that this process held since it started or was last reset; none where the system does not say.
+#[cfg(feature = "train")]
+pub(crate) fn peak_memory_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+/// Begins a new count of the most memory; where the system cannot, the old count goes on.
+#[cfg(feature = "train")]
+pub(crate) fn reset_peak_memory() {
+    drop(std::fs::write("/proc/self/clear_refs", "5"));
+}

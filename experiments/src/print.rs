@@ -36,6 +36,20 @@ impl Printer {
         Self { json: global.json, quiet: global.quiet, text: Mutex::new(String::new()) }
     }
 
+    /// One that swallows what a part of a larger command says, but shows its bars.
+    #[cfg(feature = "train")]
+    pub(crate) fn silent(&self) -> Self {
+        Self { json: false, quiet: self.quiet, text: Mutex::new(String::new()) }
+    }
+
+    /// A sign of progress on standard error, for people.
+    #[cfg(feature = "train")]
+    pub(crate) fn note(&self, note: impl Display) {
+        if !self.quiet {
+            drop(writeln!(io::stderr(), "{note}"));
+        }
+    }
+
     /// A line for people; nothing where JSON is asked for.
     pub(crate) fn line(&self, line: impl Display) {
         if !self.json {
