@@ -170,8 +170,8 @@ pub(crate) fn description<T: DeserializeOwned>(json: &str, format: u32) -> Resul
 }
 
 /// A file of these tensors and one metadata key. Same content, same bytes.
-pub(crate) fn write<'a>(
-    tensors: Vec<(String, Tensor<'a>)>,
+pub(crate) fn write(
+    tensors: Vec<(String, Tensor<'_>)>,
     key: &str,
     description: &impl Serialize,
 ) -> Vec<u8> {

@@ -120,7 +120,7 @@ impl Grid {
 fn between(values: &[f64], value: f64) -> (usize, usize, f64) {
     let after = values.partition_point(|&v| v < value).min(values.len() - 1);
     let before = after.saturating_sub(1);
-    if before == after || values[after] == value {
+    if before == after || values[after] <= value {
         return (after, after, 0.0);
     }
     let part = (value / values[before]).log2() / (values[after] / values[before]).log2();

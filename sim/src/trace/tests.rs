@@ -1,4 +1,8 @@
 //! Traces by hand; hostile ones are made by the fuzz tests.
+#![expect(
+    clippy::float_cmp,
+    reason = "quotients of small whole numbers are compared with themselves"
+)]
 
 use super::*;
 use crate::network::{
