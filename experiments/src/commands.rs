@@ -12,3 +12,4 @@ pub(crate) mod networks;
 mod pictures;
 #[cfg(feature = "train")]
 pub(crate) mod quantize;
+pub(crate) mod report;

@@ -1,14 +1,14 @@
 //! The only place that opens, writes and renames files.
 
 use std::fs::File;
-use std::io::Read as _;
-#[cfg(feature = "train")]
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use tridot_sim::limits::MAX_NETWORK_FILE_BYTES;
 use tridot_sim::network::Network;
+
+pub(crate) mod folder;
 
 /// The largest checkpoint that is read: 4 GiB.
 pub(crate) const MAX_CHECKPOINT_BYTES: usize = 1 << 32;
@@ -43,7 +43,6 @@ pub(crate) fn read_text(path: &Path) -> Result<String> {
 }
 
 /// What was read from a text file, as text.
-#[cfg(feature = "train")]
 pub(crate) fn text(path: &Path, bytes: Vec<u8>) -> Result<String> {
     String::from_utf8(bytes).map_err(|error| {
         anyhow::anyhow!(
@@ -61,7 +60,6 @@ pub(crate) fn read_network(path: &Path) -> Result<Network> {
 }
 
 /// Writes beside the target, syncs and renames: the target is whole or untouched at any moment.
-#[cfg(feature = "train")]
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let place = || path.display().to_string();
     if path.is_dir() {
@@ -86,7 +84,6 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// The folder that a file lies in.
-#[cfg(feature = "train")]
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
@@ -95,7 +92,6 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 /// The kind of error alone: its text would name the passing file beside the one that is asked for.
-#[cfg(feature = "train")]
 fn unwritable(path: &Path, error: &std::io::Error) -> anyhow::Error {
     anyhow::anyhow!("{}: cannot be written: {}", path.display(), error.kind())
 }
