@@ -19,3 +19,4 @@ pub(crate) mod record;
 pub(crate) mod simulate;
 #[cfg(feature = "train")]
 pub(crate) mod quickstart;
+pub(crate) mod report;
