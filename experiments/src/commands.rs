@@ -5,6 +5,8 @@ pub(crate) mod accuracy;
 #[cfg(feature = "train")]
 pub(crate) mod check;
 pub(crate) mod complexity;
+#[cfg(feature = "train")]
+pub(crate) mod export;
 pub(crate) mod inspect;
 #[cfg(feature = "train")]
 pub(crate) mod networks;
@@ -12,3 +14,7 @@ pub(crate) mod networks;
 mod pictures;
 #[cfg(feature = "train")]
 pub(crate) mod quantize;
+#[cfg(feature = "train")]
+pub(crate) mod train;
+#[cfg(feature = "train")]
+mod training_set;
