@@ -18,7 +18,7 @@ pub(crate) enum Verdict {
     No,
 }
 
-/// Networks of ternary branches: quantize, check bit by bit, count.
+/// Networks of ternary branches: train, quantize, check bit by bit, count.
 #[derive(Debug, Parser)]
 #[command(name = "tridot", version, max_term_width = 100, arg_required_else_help = true)]
 struct Cli {
@@ -46,6 +46,10 @@ pub(crate) struct Global {
 enum Command {
     #[cfg(feature = "train")]
     Quickstart(QuickstartArgs),
+    #[cfg(feature = "train")]
+    Train(TrainArgs),
+    #[cfg(feature = "train")]
+    Export(ExportArgs),
     #[cfg(feature = "train")]
     Quantize(QuantizeArgs),
     #[cfg(feature = "train")]
@@ -87,6 +91,69 @@ pub(crate) struct QuickstartArgs {
     /// Trained float weights, for a road that does not train them.
     #[arg(long, value_name = "CHECKPOINT", requires = "plan")]
     pub(crate) from: Option<PathBuf>,
+}
+
+/// Train a network after a plan: in float, then with soft ternary branches that harden.
+///
+/// Writes `checkpoint.safetensors` and a line of `log.jsonl` after every epoch. The same command goes on
+/// after the last whole epoch, with the same bytes as if nothing had stopped it.
+#[cfg(feature = "train")]
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  tridot train experiments/plans/quickstart-float.toml --synthetic --out float\n  \
+                        tridot train experiments/plans/resnet20-b2.toml --data cifar-10-batches-bin \
+                        --from resnet20_cifar10.safetensors --out b2"
+)]
+pub(crate) struct TrainArgs {
+    /// The training plan (TOML): network, stages, schemes of layers; docs/training-plan.md lists the keys.
+    pub(crate) plan: PathBuf,
+    #[command(flatten)]
+    pub(crate) source: TrainingSource,
+    /// Folder of the checkpoint and the log: new, empty, or of the same training.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Trained float weights to start from: safetensors, a PyTorch zip file, or a checkpoint of `train`.
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub(crate) from: Option<PathBuf>,
+    /// Go on from the checkpoint in the folder, and refuse if there is none.
+    #[arg(long)]
+    pub(crate) resume: bool,
+}
+
+/// Pictures to train on.
+#[cfg(feature = "train")]
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct TrainingSource {
+    /// Folder that directly holds `test_batch.bin` (CIFAR-10) or `y_labels.csv` (Visual Wake Words).
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// The built-in synthetic set of ten classes, of the plan's seed and sizes.
+    #[arg(long)]
+    pub(crate) synthetic: bool,
+}
+
+/// A checkpoint of `train` becomes an integer network, with its accuracy.
+///
+/// Folds batch norm, branch scales and clips into integers. Batch norm is re-estimated where that lowers
+/// the loss on held-back training pictures. The float accuracy that is recorded is that of the float
+/// network that quantized training began with.
+#[cfg(feature = "train")]
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  tridot export b2/checkpoint.safetensors --data cifar-10-batches-bin -o resnet20-b2.safetensors"
+)]
+pub(crate) struct ExportArgs {
+    /// A checkpoint of a quantized stage of `train`.
+    pub(crate) checkpoint: PathBuf,
+    #[command(flatten)]
+    pub(crate) source: TrainingSource,
+    /// The integer network to write.
+    #[arg(short, long, value_name = "NET")]
+    pub(crate) output: PathBuf,
+    /// Export even where a layer's worst rounding error exceeds one output step.
+    #[arg(long)]
+    pub(crate) allow_rounding_error: bool,
 }
 
 /// Post-training quantization: a float checkpoint becomes an integer network.
@@ -362,7 +429,24 @@ pub fn main() -> ExitCode {
 
 fn run(cli: &Cli, printer: &Printer) -> anyhow::Result<Verdict> {
     crate::threads::initialize(cli.global.threads)?;
-    match &cli.command {
+    dispatch(&cli.command, printer)
+}
+
+/// Runs a command line given without `tridot`, as a user would have typed it.
+#[cfg(feature = "train")]
+pub(crate) fn run_line(arguments: &[String], printer: &Printer) -> anyhow::Result<Verdict> {
+    let words = std::iter::once("tridot").chain(arguments.iter().map(String::as_str));
+    dispatch(&Cli::try_parse_from(words)?.command, printer)
+}
+
+fn dispatch(command: &Command, printer: &Printer) -> anyhow::Result<Verdict> {
+    match command {
+        #[cfg(feature = "train")]
+        Command::Quickstart(arguments) => commands::quickstart::run(arguments, printer),
+        #[cfg(feature = "train")]
+        Command::Train(arguments) => commands::train::run(arguments, printer),
+        #[cfg(feature = "train")]
+        Command::Export(arguments) => commands::export::run(arguments, printer),
         #[cfg(feature = "train")]
         Command::Quantize(arguments) => commands::quantize::run(arguments, printer),
         #[cfg(feature = "train")]

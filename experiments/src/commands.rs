@@ -7,6 +7,8 @@ pub(crate) mod archs;
 pub(crate) mod check;
 pub(crate) mod complexity;
 pub(crate) mod energies;
+#[cfg(feature = "train")]
+pub(crate) mod export;
 pub(crate) mod inspect;
 #[cfg(feature = "train")]
 pub(crate) mod networks;
@@ -15,8 +17,12 @@ mod pictures;
 #[cfg(feature = "train")]
 pub(crate) mod quantize;
 #[cfg(feature = "train")]
+pub(crate) mod quickstart;
+#[cfg(feature = "train")]
 pub(crate) mod record;
+pub(crate) mod report;
 pub(crate) mod simulate;
 #[cfg(feature = "train")]
-pub(crate) mod quickstart;
-pub(crate) mod report;
+pub(crate) mod train;
+#[cfg(feature = "train")]
+mod training_set;

@@ -112,6 +112,48 @@ pub(crate) fn check_writable(path: &Path) -> Result<()> {
     beside.map(drop).map_err(|error| unwritable(path, &error))
 }
 
+/// A file's text, if there is such a file.
+#[cfg(feature = "train")]
+pub(crate) fn read_text_if_present(path: &Path) -> Result<Option<String>> {
+    if path.exists() { read_text(path).map(Some) } else { Ok(None) }
+}
+
+/// Makes a folder with all above it; whether anything lies in it, except half-written files.
+#[cfg(feature = "train")]
+pub(crate) fn make_folder(path: &Path) -> Result<Contents> {
+    let place = || path.display().to_string();
+    std::fs::create_dir_all(path).with_context(place)?;
+    for entry in std::fs::read_dir(path).with_context(place)? {
+        let name = entry.with_context(place)?.file_name();
+        if !name.to_string_lossy().starts_with(".tridot-") {
+            return Ok(Contents::Some(name.to_string_lossy().into_owned()));
+        }
+    }
+    Ok(Contents::Nothing)
+}
+
+/// What is in a folder.
+#[cfg(feature = "train")]
+#[derive(Debug)]
+pub(crate) enum Contents {
+    /// No file.
+    Nothing,
+    /// One of its files.
+    Some(String),
+}
+
+/// The text of a network file by the rule of all arguments.
+#[cfg(feature = "train")]
+pub(crate) fn topology_text(argument: &str) -> Result<String> {
+    use tridot_models::topology;
+    if is_path(argument) {
+        return read_text(Path::new(argument));
+    }
+    // The refusal of a name that is not built in lists those that are.
+    topology::builtin(argument)?;
+    Ok(topology::builtin_text(argument).expect("it is built in").to_owned())
+}
+
 /// A topology by the rule of all arguments: with `/` or an extension it is a file, else a built-in name.
 #[cfg(feature = "train")]
 pub(crate) fn topology(argument: &str) -> Result<tridot_models::topology::Topology> {

@@ -63,9 +63,7 @@ pub(crate) fn run(arguments: &QuantizeArgs, printer: &Printer) -> Result<Verdict
         None => network,
     };
     files::write(&arguments.output, &network.to_bytes())?;
-    let report = report(&network, &layers, arguments.output.display().to_string());
-    tell(&report, printer);
-    printer.object("quantize", &report)?;
+    tell(&network, &layers, arguments.output.display().to_string(), "quantize", printer)?;
     Ok(Verdict::Yes)
 }
 
@@ -197,7 +195,21 @@ fn report(network: &Network, layers: &[export::LayerReport], output: String) -> 
     }
 }
 
-fn tell(report: &Report, printer: &Printer) {
+/// Prints what became of each layer, and how good the whole is.
+pub(crate) fn tell(
+    network: &Network,
+    layers: &[export::LayerReport],
+    output: String,
+    command: &str,
+    printer: &Printer,
+) -> Result<()> {
+    let report = report(network, layers, output);
+    tell_layers(&report, printer);
+    tell_whole(&report, printer);
+    printer.object(command, &report)
+}
+
+fn tell_layers(report: &Report, printer: &Printer) {
     let cell = |value: Option<u32>| value.map_or(String::new(), |value| value.to_string());
     let real = |value: Option<f64>, decimals: usize| {
         value.map_or(String::new(), |value| format!("{value:.decimals$}"))
@@ -223,6 +235,9 @@ fn tell(report: &Report, printer: &Printer) {
         "zero_trits_percent",
     ];
     printer.table(&heads, rows);
+}
+
+fn tell_whole(report: &Report, printer: &Printer) {
     printer.line(format_args!("\n{} of {}", report.output, report.network));
     printer.line(format_args!(
         "input (pixel / 255 − mean) / std: mean {:?}, std {:?}",

@@ -1,0 +1,227 @@
+//! `tridot train`: float training and fine-tuning with ternary branches.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use serde::{Deserialize, Serialize};
+use tridot_models::float::FloatNetwork;
+use tridot_models::import::{self, Checkpoint};
+use tridot_models::train::{EpochReport, Kind, Position, Texts, Trainer, TrainingData};
+use tridot_sim::network::Accuracy;
+
+use super::training_set;
+use crate::cli::{TrainArgs, Verdict};
+use crate::files::{self, Contents};
+use crate::print::{Printer, percent};
+
+const CHECKPOINT: &str = "checkpoint.safetensors";
+const LOG: &str = "log.jsonl";
+
+/// A line of the log.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Line {
+    stage: usize,
+    epoch: usize,
+    weights: String,
+    steps: usize,
+    loss: f64,
+    training_accuracy_percent: f64,
+    held_back_accuracy_percent: Option<f64>,
+    learning_rate: f64,
+    temperature: Option<f64>,
+    seconds: f64,
+}
+
+#[derive(Serialize)]
+struct Report {
+    network: String,
+    data: String,
+    checkpoint: String,
+    float_accuracy_percent: Option<f64>,
+    epochs: Vec<Line>,
+}
+
+pub(crate) fn run(arguments: &TrainArgs, printer: &Printer) -> Result<Verdict> {
+    let texts = texts(&arguments.plan)?;
+    let (plan, topology) = texts.read().with_context(|| arguments.plan.display().to_string())?;
+    let set = training_set::load(&arguments.source, &plan, &topology)?;
+    let data = training_set::borrowed(&set);
+    let mut trainer = trainer(arguments, texts, &data)?;
+    let mut lines = lines_before(&arguments.out.join(LOG), trainer.next())?;
+    while let Some(position) = trainer.next() {
+        let start = Instant::now();
+        let report = one_epoch(&mut trainer, position, &data, printer)?;
+        let kind = trainer.plan().stages[position.stage].weights;
+        lines.push(line(&report, kind, start.elapsed().as_secs_f64()));
+        // The log may be ahead of the checkpoint, which decides what comes next.
+        files::write(&arguments.out.join(LOG), &log_bytes(&lines)?)?;
+        files::write(&arguments.out.join(CHECKPOINT), &trainer.to_bytes())?;
+    }
+    tell(arguments, &topology.name, &data, &trainer, lines, printer)?;
+    Ok(Verdict::Yes)
+}
+
+fn texts(plan: &Path) -> Result<Texts> {
+    let text = files::read_text(plan)?;
+    let parsed = tridot_models::train::TrainingPlan::from_toml(&text)
+        .with_context(|| plan.display().to_string())?;
+    let network = files::topology_text(&parsed.network)
+        .with_context(|| format!("{}: network", plan.display()))?;
+    Ok(Texts { plan: text, network })
+}
+
+/// Goes on where the folder's checkpoint ends, or begins.
+fn trainer(arguments: &TrainArgs, texts: Texts, data: &TrainingData<'_>) -> Result<Trainer> {
+    let path = arguments.out.join(CHECKPOINT);
+    let place = || path.display().to_string();
+    let contents = files::make_folder(&arguments.out)?;
+    if path.exists() {
+        let bytes = files::read(&path, files::MAX_CHECKPOINT_BYTES)?;
+        let trainer = Trainer::resume(&bytes).with_context(place)?;
+        if *trainer.texts() != texts {
+            bail!(
+                "{}: is of another plan or network than {}: choose another --out",
+                path.display(),
+                arguments.plan.display()
+            );
+        }
+        trainer.check_data(data)?;
+        return Ok(trainer);
+    }
+    if arguments.resume {
+        bail!("{}: there is no checkpoint to go on from", path.display());
+    }
+    if let Contents::Some(name) = contents
+        && name != LOG
+    {
+        bail!(
+            "{}: must be new, empty or of the same training, got a folder with `{name}`",
+            arguments.out.display()
+        );
+    }
+    let (plan, topology) = texts.read()?;
+    let from = match &arguments.from {
+        None => None,
+        Some(path) => Some(float_network(path, topology)?),
+    };
+    Trainer::new(texts, from, data)
+        .with_context(|| format!("{}: network `{}`", arguments.plan.display(), plan.network))
+}
+
+fn float_network(
+    path: &Path,
+    topology: tridot_models::topology::Topology,
+) -> Result<FloatNetwork> {
+    let place = || path.display().to_string();
+    let bytes = files::read(path, files::MAX_CHECKPOINT_BYTES)?;
+    let checkpoint = Checkpoint::read(&bytes).with_context(place)?;
+    import::float_network(&checkpoint, topology).with_context(place)
+}
+
+/// The lines of epochs that the checkpoint has seen.
+fn lines_before(path: &Path, next: Option<Position>) -> Result<Vec<Line>> {
+    let Some(text) = files::read_text_if_present(path)? else { return Ok(Vec::new()) };
+    let parse = |(i, line): (usize, &str)| -> Result<Line> {
+        serde_json::from_str(line).with_context(|| format!("{}: line {}", path.display(), i + 1))
+    };
+    let lines: Vec<Line> = text.lines().enumerate().map(parse).collect::<Result<_>>()?;
+    let is_before = |line: &Line| {
+        next.is_none_or(|next| (line.stage, line.epoch) <= (next.stage + 1, next.epoch))
+    };
+    Ok(lines.into_iter().filter(is_before).collect())
+}
+
+fn one_epoch(
+    trainer: &mut Trainer,
+    position: Position,
+    data: &TrainingData<'_>,
+    printer: &Printer,
+) -> Result<EpochReport> {
+    let stages = &trainer.plan().stages;
+    let what = format!(
+        "stage {} of {}, epoch {} of {}",
+        position.stage + 1,
+        stages.len(),
+        position.epoch + 1,
+        stages[position.stage].epochs
+    );
+    let bar = printer.bar(&what, trainer.steps(position.stage, data) as u64);
+    let report = trainer.epoch(data, &mut |step| {
+        bar.inc(1);
+        bar.set_message(format!("{what}, loss {:.3}", step.loss));
+    });
+    bar.finish_and_clear();
+    report.context("stopped; the last whole epoch is kept")
+}
+
+/// Stages and epochs count from 1 where people read them.
+fn line(report: &EpochReport, kind: Kind, seconds: f64) -> Line {
+    Line {
+        stage: report.stage + 1,
+        epoch: report.epoch + 1,
+        weights: match kind {
+            Kind::Float => "float",
+            Kind::Quantized => "quantized",
+        }
+        .to_owned(),
+        steps: report.steps,
+        loss: report.loss,
+        training_accuracy_percent: report.training.percent(),
+        held_back_accuracy_percent: report.held_back.map(Accuracy::percent),
+        learning_rate: report.learning_rate,
+        temperature: report.temperature,
+        seconds: (seconds * 100.0).round() / 100.0,
+    }
+}
+
+fn log_bytes(lines: &[Line]) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for line in lines {
+        serde_json::to_writer(&mut bytes, line)?;
+        bytes.push(b'\n');
+    }
+    Ok(bytes)
+}
+
+fn tell(
+    arguments: &TrainArgs,
+    network: &str,
+    data: &TrainingData<'_>,
+    trainer: &Trainer,
+    epochs: Vec<Line>,
+    printer: &Printer,
+) -> Result<()> {
+    let real = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.2}"));
+    let rows = epochs.iter().map(|line| {
+        vec![
+            format!("{}.{} {}", line.stage, line.epoch, line.weights),
+            format!("{:.4}", line.loss),
+            percent(line.training_accuracy_percent),
+            real(line.held_back_accuracy_percent),
+            real(line.temperature),
+            format!("{:.1}", line.seconds),
+        ]
+    });
+    let heads =
+        ["epoch", "loss", "training_percent", "held_back_percent", "temperature", "seconds"];
+    printer.table(&heads, rows);
+    let checkpoint = arguments.out.join(CHECKPOINT).display().to_string();
+    printer.line(format_args!("\n{checkpoint} of {network} on {}", data.name));
+    let float_accuracy_percent = trainer.float_accuracy().map(Accuracy::percent);
+    if let Some(accuracy) = float_accuracy_percent {
+        printer.line(format_args!(
+            "float accuracy before quantization {} % of {} test pictures",
+            percent(accuracy),
+            data.test.len()
+        ));
+    }
+    let report = Report {
+        network: network.to_owned(),
+        data: data.name.to_owned(),
+        checkpoint,
+        float_accuracy_percent,
+        epochs,
+    };
+    printer.object("train", &report)
+}
