@@ -9,5 +9,6 @@ mod pipeline;
 mod published;
 mod random;
 mod real_files;
+mod rtl;
 mod support;
 mod tidy;

@@ -6,7 +6,8 @@
 //! machine in particular.
 //!
 //! An [`arch::Architecture`] is the machine. [`mapping`] cuts a layer for it; [`stepped`] runs it clock edge by
-//! clock edge and defines its time; [`fast`] gives the same [`counts`] from the tile structure.
+//! clock edge and defines its time; [`fast`] gives the same [`counts`] from the tile structure;
+//! [`rtl`] is it in SystemVerilog.
 //!
 //! This crate never prints, opens a path, spawns a thread, reads a clock or draws a random number.
 
@@ -26,6 +27,7 @@ pub mod counts;
 pub mod energy;
 pub mod fast;
 pub mod outcome;
+pub mod rtl;
 pub mod units;
 
 pub mod error;
