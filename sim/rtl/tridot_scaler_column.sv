@@ -74,8 +74,9 @@ module tridot_scaler_column #(
     logic [ROWS*SEGMENTS*48-1:0] partials;
     logic [MULTIPLIERS*48-1:0] sums;
     for (genvar i = 0; i < MULTIPLIERS; i++) begin : slot
-        logic [47:0] bias, start, sum, y, shifted, clamped;
-        logic signed [47:0] half_up;
+        logic [47:0] bias, start, sum;
+        // An operand without sign would make a whole expression unsigned, so all of these have one.
+        logic signed [47:0] y, half, shifted, ended, rounded, least, most, clamped;
 
         // The parameter registers may belong to the next round already when the bias is added.
         tridot_stage #(
@@ -110,9 +111,9 @@ module tridot_scaler_column #(
         );
 
         // Round half up and shift.
-        logic [47:0] rounded;
-        assign half_up = $signed(y) + $signed(48'(1) << (shift - 6'd1));
-        assign shifted = raw ? y : half_up >>> shift;
+        assign half = 48'sd1 << (shift - 6'd1);
+        assign shifted = (y + half) >>> shift;
+        assign ended = raw ? y : shifted;
         tridot_stage #(
             .WIDTH(48),
             .DEPTH(STAGES < 4 ? 0 : 1)
@@ -120,15 +121,15 @@ module tridot_scaler_column #(
             .clk(clk),
             .reset(reset),
             .load(round),
-            .d(shifted),
+            .d(ended),
             .q(rounded)
         );
 
         // Clamp.
+        assign least = 48'(low);
+        assign most = 48'(high);
         assign clamped =
-            raw ? rounded :
-            $signed(rounded) < 48'(low) ? 48'(low) :
-            48'(high) < $signed(rounded) ? 48'(high) : rounded;
+            raw ? rounded : rounded < least ? least : most < rounded ? most : rounded;
         tridot_stage #(
             .WIDTH(48),
             .DEPTH(CARRIED)

@@ -26,7 +26,7 @@ const FAULTS: [(&str, Change); 6] = [
     ),
     (
         "rounds down",
-        ("tridot_scaler_column.sv", "$signed(y) + $signed(48'(1) << (shift - 6'd1))", "$signed(y)"),
+        ("tridot_scaler_column.sv", "(y + half) >>> shift", "y >>> shift"),
     ),
     (
         "y starts as bias in every pass",
