@@ -7,6 +7,7 @@ use crate::support::{skip, slow};
 
 mod cases;
 mod faults;
+mod lint;
 mod tools;
 
 use cases::{Case, Setup};

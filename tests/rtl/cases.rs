@@ -123,6 +123,11 @@ const DEPTHWISE: Recipe = Recipe {
 
 const LINEAR: Recipe = Recipe { kind: Kind::Linear, input: (2, 2, 7), images: 5, ..PLAIN };
 
+/// All setups, the smallest first.
+pub(super) fn all() -> [fn() -> Setup; 5] {
+    [small, one_lane, serial, wide, segments]
+}
+
 /// One branch, eight lanes, one multiplier: bound by its scaler.
 pub(super) fn small() -> Setup {
     let fixed = Scheme::Fixed(5, Digits::SignMagnitude);
@@ -199,7 +204,7 @@ pub(super) fn one_lane() -> Setup {
 /// Two branches, every segment one lane, seven multipliers, three scaler stages.
 pub(super) fn wide() -> Setup {
     let arch = arch("wide", |p| {
-        (p.rows, p.columns, p.lanes, p.branches) = (3, 3, 4, 2);
+        (p.rows, p.columns, p.lanes, p.branches) = (5, 3, 4, 2);
         (p.tree_levels_per_stage, p.multipliers) = (1, 7);
         (p.depthwise, p.scaler_stages) = (DepthwiseMode::Segments(4), 3);
     });

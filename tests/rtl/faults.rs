@@ -24,10 +24,7 @@ const FAULTS: [(&str, Change); 6] = [
              assign acc_early = ",
         ),
     ),
-    (
-        "rounds down",
-        ("tridot_scaler_column.sv", "(y + half) >>> shift", "y >>> shift"),
-    ),
+    ("rounds down", ("tridot_scaler_column.sv", "(y + half) >>> shift", "y >>> shift")),
     (
         "y starts as bias in every pass",
         ("tridot_drain.sv", "round_starts_held && first_value == '0", "first_value == '0"),
