@@ -1,6 +1,10 @@
 //! Is the RTL, under Verilator, the stepped model: every output, the edge of every output, every accumulator?
 
-use tridot_sim::rtl::Observed;
+use std::collections::BTreeMap;
+
+use tridot_sim::arch::Architecture;
+use tridot_sim::network::Sign;
+use tridot_sim::rtl::{Move, Observed};
 use tridot_sim::stepped::Job;
 
 use crate::support::{skip, slow};
@@ -14,8 +18,7 @@ use cases::{Case, Setup};
 use tools::Simulator;
 
 /// What the stepped model does, as the harness would have seen it.
-fn stepped(case: &Case, setup: &Setup) -> Observed {
-    let arch = &setup.arch;
+fn stepped(case: &Case, arch: &Architecture) -> Observed {
     let job = Job::new(&case.network, 0, arch, case.images, &case.codes).unwrap();
     let mut state = job.reset();
     let mut moves = Vec::new();
@@ -29,7 +32,7 @@ fn stepped(case: &Case, setup: &Setup) -> Observed {
             let of_branch = |values: &[i64]| [values, &unused].concat();
             let accumulators = before.accumulators.values.chunks(segments).flat_map(of_branch);
             let (edge, accumulators) = (before.edge, accumulators.collect());
-            moves.push(tridot_sim::rtl::Move { edge, accumulators });
+            moves.push(Move { edge, accumulators });
         }
     }
     Observed {
@@ -65,27 +68,72 @@ fn difference(seen: &Observed, expected: &Observed) -> Option<String> {
         })
 }
 
-/// Builds the array of a setup and runs all its layers; asserts what the setup says it reaches.
-fn check(setup: &Setup) {
-    let Some(simulator) = Simulator::build(&setup.arch, &[]) else { return };
-    let (mut outputs, mut moves, mut stalls, mut several_passes) = (0, 0, 0, false);
-    for case in &setup.cases {
-        let expected = stepped(case, setup);
-        let seen = simulator
-            .run(case, &setup.arch)
-            .unwrap_or_else(|error| panic!("{}, {}: {error}", setup.arch.name, case.name));
-        if let Some(difference) = difference(&seen, &expected) {
-            panic!("{}, {}: {difference}", setup.arch.name, case.name);
+/// What the layers of an array reached.
+#[derive(Debug, Default)]
+struct Reach {
+    outputs: usize,
+    moves: usize,
+    stalls: u64,
+    layers: usize,
+    features: BTreeMap<&'static str, usize>,
+}
+
+impl Reach {
+    fn add(&mut self, case: &Case, arch: &Architecture, seen: &Observed) {
+        let map = case.mapping(arch);
+        let work = map.work();
+        self.outputs += seen.outputs.len();
+        self.moves += seen.moves.len();
+        self.stalls += seen.stalls;
+        self.layers += 1;
+        let features = [
+            ("dbq", !work.merged),
+            ("fixed", work.merged),
+            ("depthwise", work.geometry.is_depthwise()),
+            ("signed", work.activation_sign == Sign::Signed),
+            ("several passes", 1 < map.passes),
+            ("several images", 1 < work.images),
+            ("stalls", 0 < seen.stalls),
+        ];
+        for (feature, has) in features {
+            *self.features.entry(feature).or_default() += usize::from(has);
         }
-        outputs += seen.outputs.len();
-        moves += seen.moves.len();
-        stalls += seen.stalls;
-        several_passes |= 1 < case.mapping(&setup.arch).passes;
-        assert!(2 <= seen.outputs.iter().collect::<std::collections::BTreeSet<_>>().len());
     }
-    println!("{}: {outputs} outputs, {moves} moves, {stalls} stalls", setup.arch.name);
-    assert!(0 < stalls, "{}: no layer is bound by the scaler", setup.arch.name);
-    assert!(several_passes, "{}: no layer has several passes", setup.arch.name);
+}
+
+/// Runs one layer on the RTL and on the stepped model, which must not differ.
+fn check_layer(simulator: &Simulator, case: &Case, arch: &Architecture, reach: &mut Reach) {
+    let seen = simulator
+        .run(case, arch)
+        .unwrap_or_else(|error| panic!("{}, {}: {error}", arch.name, case.name));
+    if let Some(difference) = difference(&seen, &stepped(case, arch)) {
+        panic!("{}, {}: {difference}", arch.name, case.name);
+    }
+    reach.add(case, arch, &seen);
+}
+
+/// Builds the array of a setup and runs its layers, then random ones where tests may be slow.
+fn check(setup: &Setup) {
+    let arch = &setup.arch;
+    let Some(simulator) = Simulator::build(arch, &[]) else { return };
+    let mut reach = Reach::default();
+    for case in &setup.cases {
+        check_layer(&simulator, case, arch, &mut reach);
+    }
+    println!("{}: {reach:?}", arch.name);
+    assert!(0 < reach.features["stalls"], "{}: no layer is bound by the scaler", arch.name);
+    assert!(0 < reach.features["several passes"], "{}: no layer has several passes", arch.name);
+    if !slow() {
+        return;
+    }
+    let mut reach = Reach::default();
+    for case in &cases::random_layers(arch, 60) {
+        check_layer(&simulator, case, arch, &mut reach);
+    }
+    println!("{}: {reach:?}", arch.name);
+    for (feature, &layers) in &reach.features {
+        assert!(reach.layers <= 20 * layers, "{}: {layers} layers with {feature}", arch.name);
+    }
 }
 
 /// One small array, in every run.

@@ -130,3 +130,6 @@ pub fn top(arch: &Architecture) -> String {
     lines.push("endmodule\n".to_owned());
     lines.join("\n")
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use crate::random::Random;
 
 /// A layer with the codes of its pictures.
 pub(super) struct Case {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) network: Network,
     pub(super) images: usize,
     pub(super) codes: Vec<i64>,
@@ -220,13 +220,53 @@ pub(super) fn wide() -> Setup {
     setup(5, arch, &cases)
 }
 
+/// Layers of all kinds and sizes that run on an array.
+pub(super) fn random_layers(arch: &Architecture, count: usize) -> Vec<Case> {
+    let mut random = Random::new(21, arch.lanes as u64);
+    let mut cases = Vec::new();
+    while cases.len() < count {
+        let recipe = recipe(&mut random);
+        let case = case(&mut random, &format!("random layer {}", cases.len()), recipe);
+        if Work::of(&case.network, 0, case.images).unwrap().fits(arch).is_ok() {
+            cases.push(case);
+        }
+    }
+    cases
+}
+
+fn recipe(random: &mut Random) -> Recipe {
+    let window = Window {
+        kernel_height: random.size(1, 3),
+        kernel_width: random.size(1, 3),
+        stride_height: random.size(1, 2),
+        stride_width: random.size(1, 2),
+    };
+    let digits = *random.pick(&[Digits::Csd, Digits::SignMagnitude]);
+    let small = |random: &mut Random, low, high| u32::try_from(random.size(low, high)).unwrap();
+    let kinds = [Kind::Convolution(window), Kind::Depthwise(window), Kind::Linear];
+    Recipe {
+        kind: *random.pick(&kinds),
+        weights: if random.percent(50) {
+            Scheme::Dbq(small(random, 1, 5))
+        } else {
+            Scheme::Fixed(small(random, 2, 8), digits)
+        },
+        bits: small(random, 2, 8),
+        sign: *random.pick(&[Sign::Unsigned, Sign::Signed]),
+        input: (random.size(1, 4), random.size(1, 4), random.size(1, 9)),
+        channels: random.size(1, 9),
+        images: random.size(1, 2),
+        raw: random.percent(15),
+    }
+}
+
 fn setup(stream: u64, arch: Architecture, recipes: &[(&'static str, Recipe)]) -> Setup {
     let mut random = Random::new(20, stream);
     let cases = recipes.iter().map(|&(name, recipe)| case(&mut random, name, recipe)).collect();
     Setup { arch, cases }
 }
 
-fn case(random: &mut Random, name: &'static str, recipe: Recipe) -> Case {
+fn case(random: &mut Random, name: &str, recipe: Recipe) -> Case {
     let input = Shape::new(recipe.input.0, recipe.input.1, recipe.input.2);
     let network = network(random, recipe, input);
     let offset = if recipe.sign == Sign::Signed { 1 << (recipe.bits - 1) } else { 0 };
@@ -237,7 +277,7 @@ fn case(random: &mut Random, name: &'static str, recipe: Recipe) -> Case {
             if random.percent(33) { 0 } else { code }
         })
         .collect();
-    Case { name, network, images: recipe.images, codes }
+    Case { name: name.to_owned(), network, images: recipe.images, codes }
 }
 
 fn network(random: &mut Random, recipe: Recipe, input: Shape) -> Network {

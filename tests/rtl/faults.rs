@@ -46,7 +46,7 @@ fn planted_faults_of_the_rtl_are_found() {
         let Some(simulator) = Simulator::build(&setup.arch, &[change]) else { return };
         let found = setup.cases.iter().find_map(|case| {
             let difference = match simulator.run(case, &setup.arch) {
-                Ok(seen) => difference(&seen, &stepped(case, &setup)),
+                Ok(seen) => difference(&seen, &stepped(case, &setup.arch)),
                 Err(error) => Some(error.to_string()),
             };
             difference.map(|difference| format!("{}: {difference}", case.name))
