@@ -7,6 +7,7 @@ use tridot_sim::network::Sign;
 use tridot_sim::rtl::{Move, Observed};
 use tridot_sim::stepped::Job;
 
+use crate::random;
 use crate::support::{skip, slow};
 
 mod cases;
@@ -112,7 +113,7 @@ fn check_layer(simulator: &Simulator, case: &Case, arch: &Architecture, reach: &
     reach.add(case, arch, &seen);
 }
 
-/// Builds the array of a setup and runs its layers, then random ones where tests may be slow.
+/// Builds the array of a setup and runs its layers, then random ones; a longer run sets `RTL_LAYERS`.
 fn check(setup: &Setup) {
     let arch = &setup.arch;
     let Some(simulator) = Simulator::build(arch, &[]) else { return };
@@ -123,15 +124,15 @@ fn check(setup: &Setup) {
     println!("{}: {reach:?}", arch.name);
     assert!(0 < reach.features["stalls"], "{}: no layer is bound by the scaler", arch.name);
     assert!(0 < reach.features["several passes"], "{}: no layer has several passes", arch.name);
-    if !slow() {
-        return;
-    }
     let mut reach = Reach::default();
-    for case in &cases::random_layers(arch, 60) {
+    let layers = random::cases("RTL_LAYERS", 10, 60);
+    for case in &cases::random_layers(arch, layers) {
         check_layer(&simulator, case, arch, &mut reach);
     }
     println!("{}: {reach:?}", arch.name);
-    for (feature, &layers) in &reach.features {
+    // How often the scaler stalls is up to the array; a layer above shows that it can.
+    let features = reach.features.iter().filter(|(feature, _)| **feature != "stalls");
+    for (feature, &layers) in features {
         assert!(reach.layers <= 20 * layers, "{}: {layers} layers with {feature}", arch.name);
     }
 }

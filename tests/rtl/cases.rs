@@ -235,9 +235,12 @@ pub(super) fn random_layers(arch: &Architecture, count: usize) -> Vec<Case> {
 }
 
 fn recipe(random: &mut Random) -> Recipe {
+    // Short dot products of few bits are what the scaler binds.
+    let short = random.percent(40);
+    let most = if short { 1 } else { 3 };
     let window = Window {
-        kernel_height: random.size(1, 3),
-        kernel_width: random.size(1, 3),
+        kernel_height: random.size(1, most),
+        kernel_width: random.size(1, most),
         stride_height: random.size(1, 2),
         stride_width: random.size(1, 2),
     };
@@ -251,7 +254,7 @@ fn recipe(random: &mut Random) -> Recipe {
         } else {
             Scheme::Fixed(small(random, 2, 8), digits)
         },
-        bits: small(random, 2, 8),
+        bits: small(random, 2, if short { 3 } else { 8 }),
         sign: *random.pick(&[Sign::Unsigned, Sign::Signed]),
         input: (random.size(1, 4), random.size(1, 4), random.size(1, 9)),
         channels: random.size(1, 9),
