@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 const ALLOWED_SKIPS: [&str; 3] = ["no data", "no AVX-512 VNNI", "no AVX2"];
 
 /// Tools that are not part of the toolchain.
-const TOOLS: [Tool; 4] = [
+const TOOLS: [Tool; 7] = [
     Tool {
         name: "cargo-nextest",
         version: &["cargo", "nextest", "--version"],
@@ -32,6 +32,10 @@ const TOOLS: [Tool; 4] = [
         install: Install::Cargo,
     },
     Tool { name: "typos", version: &["typos", "--version"], install: Install::Pip },
+    // The tests of the RTL run these three.
+    Tool { name: "verilator", version: &["verilator", "--version"], install: Install::Apt },
+    Tool { name: "iverilog", version: &["iverilog", "-V"], install: Install::Apt },
+    Tool { name: "yosys", version: &["yosys", "-V"], install: Install::Apt },
 ];
 
 struct Tool {
@@ -43,6 +47,7 @@ struct Tool {
 enum Install {
     Cargo,
     Pip,
+    Apt,
 }
 
 struct Step {
@@ -217,15 +222,37 @@ fn succeeds(arguments: &[&str]) -> bool {
 
 /// Installs what is missing; a tool that cannot be installed is named by the step that needs it.
 fn install_missing() {
-    for tool in TOOLS.iter().filter(|tool| !succeeds(tool.version)) {
-        let arguments: &[&str] = match tool.install {
-            Install::Cargo => &["cargo", "install", "--locked", tool.name],
-            Install::Pip => &["python3", "-m", "pip", "install", "--quiet", tool.name],
-        };
-        println!("== install {}: {}", tool.name, arguments.join(" "));
-        let installed = command(arguments).stdin(Stdio::null()).status();
-        if !installed.is_ok_and(|status| status.success()) {
-            println!("{} could not be installed: run `{}` by hand", tool.name, arguments.join(" "));
+    let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| !succeeds(tool.version)).collect();
+    let mut packages = Vec::new();
+    for tool in missing {
+        match tool.install {
+            Install::Cargo => install(&["cargo", "install", "--locked", tool.name], tool.name),
+            Install::Pip => {
+                install(&["python3", "-m", "pip", "install", "--quiet", tool.name], tool.name);
+            }
+            Install::Apt => packages.push(tool.name),
         }
+    }
+    if !packages.is_empty() {
+        install_packages(&packages);
+    }
+}
+
+/// All packages at once; a second time with new lists, which a fresh machine may not have.
+fn install_packages(packages: &[&str]) {
+    let arguments = [&["apt-get", "install", "-y"], packages].concat();
+    println!("== install {}: {}", packages.join(", "), arguments.join(" "));
+    if !succeeds(&arguments) {
+        succeeds(&["apt-get", "update"]);
+        install(&arguments, &packages.join(", "));
+    }
+}
+
+/// Runs an install command; names what could not be installed.
+fn install(arguments: &[&str], what: &str) {
+    println!("== install {what}: {}", arguments.join(" "));
+    let installed = command(arguments).stdin(Stdio::null()).status();
+    if !installed.is_ok_and(|status| status.success()) {
+        println!("{what} could not be installed: run `{}` by hand", arguments.join(" "));
     }
 }

@@ -10,5 +10,6 @@ mod pipeline;
 mod published;
 mod random;
 mod real_files;
+mod rtl;
 mod support;
 mod tidy;

@@ -80,11 +80,12 @@ fn crates_depend_one_way_and_foreign_crates_have_one_home() {
 }
 
 /// Every module that computes outputs, with the names that none of the others may write in code.
-const IMPLEMENTATIONS: [(&str, &str); 5] = [
+const IMPLEMENTATIONS: [(&str, &str); 6] = [
     ("sim/src/reference", "reference"),
     ("sim/src/kernels", "kernels"),
     ("sim/src/stepped", "stepped"),
     ("sim/src/fast", "fast"),
+    ("sim/src/rtl", "rtl"),
     ("models/src/candle_model", "candle_model"),
 ];
 

@@ -9,7 +9,7 @@
 //!
 //! An [`arch::Architecture`] is the machine. [`mapping`] cuts a layer for it; [`stepped`] runs it clock edge by
 //! clock edge and defines its time; [`fast`] gives the same [`counts`] from the tile structure; [`mod@energy`]
-//! prices them afterwards.
+//! prices them afterwards; [`rtl`] is the machine in SystemVerilog.
 //!
 //! This crate never prints, opens a path, spawns a thread, reads a clock or draws a random number.
 
@@ -30,6 +30,7 @@ pub mod counts;
 pub mod energy;
 pub mod fast;
 pub mod outcome;
+pub mod rtl;
 pub mod units;
 
 mod container;

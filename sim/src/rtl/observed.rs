@@ -1,0 +1,135 @@
+//! What the harness saw of one layer.
+
+use super::bus;
+use super::stimulus::rounds;
+use crate::Error;
+use crate::arch::Architecture;
+use crate::mapping::{Mapping, StepIndex};
+
+/// A move of the accumulators to the shadow bank.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Move {
+    /// Its edge.
+    pub edge: u64,
+    /// What moved: segment g of branch b of the engine in row r, column q at
+    /// `((r·columns + q)·branches + b)·segments + g`, all segments of the architecture.
+    pub accumulators: Vec<i64>,
+}
+
+/// A layer's run on the RTL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// Outputs of all images, NHWC.
+    pub outputs: Vec<i64>,
+    /// The edge that wrote each output.
+    pub written_at: Vec<u64>,
+    /// All moves, in order.
+    pub moves: Vec<Move>,
+    /// Edges to the last write, inclusive.
+    pub cycles: u64,
+    /// Steps that the feeder issued.
+    pub steps: u64,
+    /// Edges at which the enable was low.
+    pub stalls: u64,
+}
+
+impl Observed {
+    /// Reads what the harness printed for a layer of this mapping. Refuses what is malformed, an output that
+    /// does not exist, one that is written twice, and one that is missing.
+    pub fn parse(text: &str, mapping: &Mapping, arch: &Architecture) -> Result<Self, Error> {
+        let outputs = usize::try_from(mapping.work().outputs()).expect("outputs are in memory");
+        let mut reader = Reader {
+            mapping,
+            arch,
+            rounds: rounds(mapping),
+            written: vec![None; outputs],
+            moves: Vec::new(),
+            done: None,
+        };
+        for (i, line) in text.lines().enumerate() {
+            reader.line(&format!("observation, line {}", i + 1), line)?;
+        }
+        let Some([cycles, steps, stalls]) = reader.done else {
+            return Err(Error::malformed("observation", "ends without `done`"));
+        };
+        let missing = reader.written.iter().filter(|output| output.is_none()).count();
+        if missing != 0 {
+            return Err(Error::limit("observation", "the outputs not written", "0", missing));
+        }
+        let (written_at, outputs) = reader.written.into_iter().flatten().unzip();
+        Ok(Self { outputs, written_at, moves: reader.moves, cycles, steps, stalls })
+    }
+}
+
+struct Reader<'a> {
+    mapping: &'a Mapping,
+    arch: &'a Architecture,
+    rounds: Vec<StepIndex>,
+    /// Edge and value of each output.
+    written: Vec<Option<(u64, i64)>>,
+    moves: Vec<Move>,
+    done: Option<[u64; 3]>,
+}
+
+impl Reader<'_> {
+    fn line(&mut self, place: &str, line: &str) -> Result<(), Error> {
+        let mut words = line.split_ascii_whitespace();
+        match words.next() {
+            Some("move") => {
+                let edge = number(place, words.next())?;
+                self.moved(edge, words.next().unwrap_or_default())
+            }
+            Some("write") => {
+                let numbers = words.map(|word| number(place, Some(word)));
+                self.wrote(place, &numbers.collect::<Result<Vec<i64>, _>>()?)
+            }
+            Some("done") => {
+                let mut next = || number(place, words.next());
+                self.done = Some([next()?, next()?, next()?]);
+                Ok(())
+            }
+            _ => Err(Error::malformed(place, line)),
+        }
+    }
+
+    fn moved(&mut self, edge: u64, hex: &str) -> Result<(), Error> {
+        let arch = self.arch;
+        let group = arch.branches * arch.segments();
+        let values = bus::values(hex, arch.accumulator_bits as usize, arch.engines() * group)?;
+        // The bus goes column by column.
+        let engine = |i: usize| i % arch.columns * arch.rows + i / arch.columns;
+        let accumulators =
+            (0..arch.engines()).flat_map(|i| values[engine(i) * group..][..group].iter().copied());
+        self.moves.push(Move { edge, accumulators: accumulators.collect() });
+        Ok(())
+    }
+
+    fn wrote(&mut self, place: &str, numbers: &[i64]) -> Result<(), Error> {
+        let (&[edge, round, row, segment], values) =
+            numbers.split_first_chunk().ok_or_else(|| Error::malformed(place, "is cut short"))?;
+        let index = |value: i64| usize::try_from(value).unwrap_or(usize::MAX);
+        let edge = u64::try_from(edge).unwrap_or(u64::MAX);
+        let (row, segment, map) = (index(row), index(segment), self.mapping);
+        let round = self.rounds.get(index(round)).copied();
+        let round = round.ok_or_else(|| Error::malformed(place, "is of no round"))?;
+        let exists = row < map.active_rows(round.row_tile)
+            && segment < map.active_segments(round.column_tile)
+            && values.len() == map.active_columns(round.column_tile);
+        if !exists {
+            return Err(Error::malformed(place, "is of no row, segment or column with an output"));
+        }
+        for (column, &value) in values.iter().enumerate() {
+            let channel = map.channel(round.column_tile, column, segment);
+            let at = map.pixel(round.row_tile, row) * map.work().output.channels + channel;
+            if self.written[at].replace((edge, value)).is_some() {
+                return Err(Error::malformed(place, format!("writes output {at} again")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn number<T: std::str::FromStr>(place: &str, word: Option<&str>) -> Result<T, Error> {
+    let word = word.unwrap_or_default();
+    word.parse().map_err(|_| Error::malformed(place, format!("`{word}` is no number")))
+}
