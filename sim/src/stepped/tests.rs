@@ -1,5 +1,6 @@
 use super::*;
 use crate::arch::{DepthwiseMode, Parameters};
+use crate::mapping::StepIndex;
 use crate::network::{
     Description, Digits, DotOutput, Geometry, Input, Layer, Network, Operator, Pads, Provenance,
     Requantize, Shape, TensorId, TensorType, Window,
@@ -142,4 +143,98 @@ fn segments_have_accumulators_of_their_own() {
     let arch = tiny(|p| p.depthwise = DepthwiseMode::Segments(4));
     assert_eq!(arch.segments(), 4);
     assert_eq!(arch.flip_flops().accumulator, 4 * 32);
+}
+
+#[test]
+fn toggled_bits_are_those_of_the_width() {
+    assert_eq!(exact::toggled(0, -2, 9), 8);
+    assert_eq!(exact::toggled(-2, 4, 9), 7);
+    assert_eq!(exact::toggled(-1, 4, 10), 9);
+    // 66 bits of a product: 64 and two copies of the sign.
+    assert_eq!(exact::toggled(0, -1, 66), 66);
+    assert_eq!(exact::toggled(3, 3, 66), 0);
+}
+
+/// A job that counts toggles, after edges enough that the bus holds its one step: codes 10, 20, 7, 9 on trits +, +, −, 0.
+fn with_step_on_the_bus(
+    network: &Network,
+    arch: &Architecture,
+    check: impl FnOnce(&Job<'_>, State),
+) {
+    let job = Job::new(network, 0, arch, 1, &[10, 20, 7, 9]).unwrap();
+    let job = job.counting(ToggleCounting::On);
+    let mut state = job.reset();
+    for _ in 0..3 {
+        job.step(&mut state);
+    }
+    assert_eq!((state.bus.step, state.bus.codes[0]), (Some(StepIndex::default()), 10));
+    check(&job, state);
+}
+
+/// Gate: an operand register whose trit is zero keeps its code, and its leaf blanks to 0.
+#[test]
+fn an_operand_register_with_a_zero_trit_holds() {
+    let (network, arch) = (network(), tiny(|p| p.zero_trits = ZeroTrits::Gate));
+    with_step_on_the_bus(&network, &arch, |job, mut state| {
+        let nets = state.nets.as_mut().unwrap();
+        nets.operands[..5].copy_from_slice(&[0, 0, 0, 77, 78]);
+        let before = nets.toggles;
+        job.step(&mut state);
+        let nets = state.nets.unwrap();
+        assert_eq!(nets.operands[..5], [10, 20, 7, 77, 78]);
+        assert_eq!(nets.leaves[..5], [10, 20, -7, 0, 0]);
+        // 10, 20 and 7 have 2, 2 and 3 bits set; the trits are seen a second time.
+        assert_eq!(nets.toggles.operand - before.operand, 7);
+        assert_eq!(nets.toggles.weight_bus, 2 * (1 + 1 + 2));
+        // 9 bits: 10, 20 and 1 1111 1001.
+        assert_eq!(nets.toggles.leaves, 2 + 2 + 7);
+    });
+}
+
+/// Levels before the first register settle with the bus, later ones one edge after their register's load.
+#[test]
+fn levels_settle_behind_their_registers() {
+    // 16 lanes: registers after levels 2 and 4.
+    let (network, arch) = (network(), tiny(|p| p.tree_levels_per_stage = 2));
+    with_step_on_the_bus(&network, &arch, |job, mut state| {
+        let nets = state.nets.as_ref().unwrap();
+        assert_eq!(nets.levels[0][..2], [30, -7]);
+        assert_eq!((nets.levels[1][0], nets.registers[0][0], nets.levels[2][0]), (23, 0, 0));
+        job.step(&mut state);
+        let nets = state.nets.as_ref().unwrap();
+        assert_eq!((nets.registers[0][0], nets.levels[2][0], nets.levels[3][0]), (23, 23, 23));
+        assert_eq!((nets.registers[1][0], state.accumulators.values[0]), (0, 0));
+        let settled = nets.toggles.tree;
+        for value in [0, 23] {
+            job.step(&mut state);
+            assert_eq!(state.accumulators.values[0], value);
+        }
+        // 30 has 4 bits set, −7 of 10 bits has 8, 23 four.
+        assert_eq!(settled[..5], [12, 4, 4, 4, 0]);
+        assert_eq!(state.nets.unwrap().toggles.tree, settled);
+    });
+}
+
+/// A second column without a channel loads trit 0 if it is clocked, and keeps its trits if not.
+#[test]
+fn an_idle_column_loads_zero_or_holds() {
+    for (clock_gating, trit, leaf) in [(ClockGating::None, 0, 0), (ClockGating::Idle, -1, -10)] {
+        let arch = tiny(|p| (p.columns, p.clock_gating) = (2, clock_gating));
+        let network = network();
+        let job = Job::new(&network, 0, &arch, 1, &[10, 20, 7, 9]).unwrap();
+        let job = job.counting(ToggleCounting::On);
+        let mut state = job.reset();
+        let idle = arch.lanes;
+        state.bus.trits[idle] = -1;
+        for _ in 0..3 {
+            job.step(&mut state);
+        }
+        assert_eq!(state.bus.trits[idle], trit);
+        assert_eq!(state.nets.as_ref().unwrap().leaves[idle], leaf);
+        while !job.is_done(&state) {
+            job.step(&mut state);
+        }
+        // The engine of the idle column accumulates nothing either way.
+        assert_eq!((state.accumulators.values[1], state.outputs[0]), (0, 37));
+    }
 }

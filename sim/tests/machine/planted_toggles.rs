@@ -123,7 +123,7 @@ fn other_trit_encoding(_: &Architecture, job: &Job<'_>, state: &mut State) {
     let before = state.bus.trits.clone();
     job.step(state);
     let code = |trits: &[i16]| -> Vec<i16> {
-        trits.iter().map(|&t| [2, 0, 1][(t + 1) as usize]).collect()
+        trits.iter().map(|&trit| if trit < 0 { 2 } else { trit }).collect()
     };
     let wrong = bits(&code(&before), &code(&state.bus.trits), 2);
     let right = bits(&before, &state.bus.trits, 2);

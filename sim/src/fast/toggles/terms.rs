@@ -1,12 +1,9 @@
 //! Registers and nets side by side: each loop gives many of them their next values and counts the bits that change.
 //!
-//! Written so that the compiler makes vector code of it on any machine: bits are counted in bytes inside whole words, and bytes
-//! are added up before they can overflow.
+//! Written so that the compiler makes vector code of it on any machine: words of one width all through, sums among them.
 
-/// Words of a vector; the compiler's vectors divide it.
-const WORDS: usize = 8;
-/// A byte counts at most 8 bits a word: 31 of them fit.
-const WORDS_BEFORE_OVERFLOW: usize = 31;
+/// Words whose bits are counted in one word, which 16 bits hold: 2048 · 16 < 2^16.
+const BLOCK: usize = 2048;
 
 /// A word that holds every term of a tree.
 pub(super) trait Term: Copy + Default {
@@ -20,7 +17,7 @@ pub(super) trait Term: Copy + Default {
 }
 
 macro_rules! term {
-    ($term:ident, $word:ident, $update:ident) => {
+    ($term:ident, $word:ident, $update:ident, $total:expr) => {
         /// `held[i]` ← f(`held[i]`, `a[i]`, `b[i]`); returns the bits that change.
         #[inline]
         fn $update<A: Copy, B: Copy>(
@@ -30,35 +27,21 @@ macro_rules! term {
             f: impl Fn($term, A, B) -> $term,
         ) -> u64 {
             let mask = $word::MAX >> ($word::BITS - bits);
-            let (a, b) = (&a[..held.len()], &b[..held.len()]);
-            let change = |held: &mut $term, a: A, b: B| {
-                let new = f(*held, a, b);
-                let differ = (*held ^ new).cast_unsigned() & mask;
-                *held = new;
-                differ
-            };
-            let (held, held_rest) = held.as_chunks_mut::<WORDS>();
-            let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<WORDS>(), b.as_chunks::<WORDS>());
+            let blocks = held.chunks_mut(BLOCK).zip(a.chunks(BLOCK)).zip(b.chunks(BLOCK));
             let mut toggles = 0;
-            let blocks = held
-                .chunks_mut(WORDS_BEFORE_OVERFLOW)
-                .zip(a.chunks(WORDS_BEFORE_OVERFLOW))
-                .zip(b.chunks(WORDS_BEFORE_OVERFLOW));
             for ((held, a), b) in blocks {
-                let mut bytes = [0; WORDS];
-                for ((held, a), b) in held.iter_mut().zip(a).zip(b) {
-                    for (i, bytes) in bytes.iter_mut().enumerate() {
-                        let differ = change(&mut held[i], a[i], b[i]);
-                        let pairs = differ.wrapping_sub(differ >> 1 & ($word::MAX / 3));
-                        let fours = (pairs & ($word::MAX / 5)) + (pairs >> 2 & ($word::MAX / 5));
-                        *bytes += (fours + (fours >> 4)) & ($word::MAX / 17);
-                    }
+                let mut ones: $word = 0;
+                for ((held, &a), &b) in held.iter_mut().zip(a).zip(b) {
+                    let new = f(*held, a, b);
+                    let differ = (*held ^ new).cast_unsigned() & mask;
+                    *held = new;
+                    let pairs = differ.wrapping_sub(differ >> 1 & ($word::MAX / 3));
+                    let fours =
+                        (pairs & ($word::MAX / 5)).wrapping_add(pairs >> 2 & ($word::MAX / 5));
+                    let bytes = fours.wrapping_add(fours >> 4) & ($word::MAX / 17);
+                    ones = ones.wrapping_add($total(bytes));
                 }
-                let words = bytes.into_iter().flat_map($word::to_ne_bytes);
-                toggles += words.map(u64::from).sum::<u64>();
-            }
-            for ((held, &a), &b) in held_rest.iter_mut().zip(a_rest).zip(b_rest) {
-                toggles += u64::from(change(held, a, b).count_ones());
+                toggles += u64::from(ones);
             }
             toggles
         }
@@ -82,8 +65,11 @@ macro_rules! term {
     };
 }
 
-term!(i16, u16, update_i16);
-term!(i32, u32, update_i32);
+term!(i16, u16, update_i16, |bytes: u16| bytes.wrapping_add(bytes >> 8) & 0x1f);
+term!(i32, u32, update_i32, |bytes: u32| {
+    let halves = bytes.wrapping_add(bytes >> 16);
+    halves.wrapping_add(halves >> 8) & 0x3f
+});
 
 /// `held` ← `new`; returns the bits that change.
 pub(super) fn load(held: &mut [i16], new: &[i16], bits: u32) -> u64 {
@@ -103,6 +89,7 @@ pub(super) fn repeat(out: &mut [i16], codes: &[i16], trees: usize) {
         4 => repeat_by::<4>(out, codes),
         8 => repeat_by::<8>(out, codes),
         16 => repeat_by::<16>(out, codes),
+        24 => repeat_by::<24>(out, codes),
         32 => repeat_by::<32>(out, codes),
         _ => {
             for (out, &code) in out.chunks_exact_mut(trees).zip(codes) {
@@ -130,8 +117,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bits_are_counted_in_vectors_blocks_and_rests() {
-        for len in [0, 1, 7, 8, 9, 248, 249, 600] {
+    fn bits_are_counted_in_blocks_of_any_length() {
+        for len in [0, 1, 7, 8, 9, 600, 2048, 2049, 5000] {
             let new: Vec<i16> =
                 (0..len).map(|i| i16::try_from(i * 97 % 511).unwrap() - 255).collect();
             let ones: u32 = new.iter().map(|&word| (word & 0x1ff).count_ones()).sum();
@@ -148,9 +135,9 @@ mod tests {
 
     #[test]
     fn every_bit_of_a_full_block_counts() {
-        let mut held = vec![0_i16; 31 * 8];
-        assert_eq!(load(&mut held, &[-1; 31 * 8], 16), 31 * 8 * 16);
-        assert_eq!(load_where(&mut held, &[0; 31 * 8], &[0; 31 * 8], 16), 0);
+        let mut held = vec![0_i16; 2048];
+        assert_eq!(load(&mut held, &[-1; 2048], 16), 2048 * 16);
+        assert_eq!(load_where(&mut held, &[0; 2048], &[0; 2048], 16), 0);
     }
 
     #[test]

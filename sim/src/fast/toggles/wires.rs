@@ -107,6 +107,8 @@ pub(super) struct Columns {
     pub(super) trits: Vec<i16>,
     /// −1 where a word's tree is clocked, else 0. All −1 without clock gating.
     pub(super) clocked: Vec<i16>,
+    /// Columns and branches that are clocked.
+    active: (usize, usize),
     /// Whether all trees are clocked.
     pub(super) all_clocked: bool,
     /// `gate`: −1 where a word's trit is not zero and its tree is clocked.
@@ -123,6 +125,7 @@ impl Columns {
         Self {
             trits: vec![0; words],
             clocked: vec![-1; words],
+            active: (arch.columns, arch.branches),
             all_clocked: true,
             loads: vec![0; loads],
         }
@@ -136,15 +139,19 @@ impl Columns {
         column_tile: usize,
         pass: usize,
     ) {
-        if arch.clock_gating == ClockGating::None {
+        let active = match arch.clock_gating {
+            ClockGating::None => (arch.columns, arch.branches),
+            ClockGating::Idle => (map.active_columns(column_tile), map.planes(pass).len()),
+        };
+        if active == self.active {
             return;
         }
-        let (columns, branches) = (map.active_columns(column_tile), map.planes(pass).len());
-        self.all_clocked = (columns, branches) == (arch.columns, arch.branches);
+        self.active = active;
+        self.all_clocked = active == (arch.columns, arch.branches);
         for (i, clocked) in self.clocked.iter_mut().enumerate() {
             let tree = i % (arch.columns * arch.branches);
-            let active = tree / arch.branches < columns && tree % arch.branches < branches;
-            *clocked = if active { -1 } else { 0 };
+            let is_active = tree / arch.branches < active.0 && tree % arch.branches < active.1;
+            *clocked = if is_active { -1 } else { 0 };
         }
     }
 
