@@ -12,6 +12,7 @@ mod data_folder;
 mod driver;
 mod json;
 mod network;
+mod records;
 mod text;
 mod topology;
 #[path = "../models/src/import/tests/torch_file.rs"]

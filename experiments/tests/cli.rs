@@ -39,6 +39,7 @@ fn help_of_every_command() {
         &["complexity", "--help"],
         &["inspect", "--help"],
         &["networks", "--help"],
+        &["report", "--help"],
     ]));
 }
 
@@ -68,6 +69,10 @@ fn errors_of_one_line() {
         &["networks", "--show", "resnet21"],
         &["check", "net.safetensors"],
         &["train"],
+        &["report", "absent.csv", "-o", "absent-folder"],
+        &["report", "tests/cli.rs", "-o", "absent-folder"],
+        &["report", "tests/cli.rs", "-o", "tests"],
+        &["report", "tests/cli.rs", "-o", "tests/cli.rs"],
     ]));
 }
 
