@@ -59,6 +59,7 @@ enum Command {
     Networks(NetworksArgs),
     Archs(ArchsArgs),
     Energies(EnergiesArgs),
+    Report(ReportArgs),
 }
 
 /// Post-training quantization: a float checkpoint becomes an integer network.
@@ -267,6 +268,25 @@ pub(crate) struct NetworksArgs {
     pub(crate) show: Option<String>,
 }
 
+/// Figures, tables and one page from Records.
+///
+/// Writes accuracy against each cost (fronts/*.svg), cycles and energy layer by layer (layers/*.svg), the numbers
+/// behind each figure (*.csv), table.md, table.tex and index.html, which shows all of it and needs no other file.
+/// The files of an earlier report in the folder are replaced; files.txt lists them.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  tridot report study/records.csv -o study/report")]
+pub(crate) struct ReportArgs {
+    /// The Records, as `simulate -o` appends them.
+    #[arg(value_name = "RECORDS")]
+    pub(crate) records: PathBuf,
+    /// The folder to write: new, empty, or of an earlier report.
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+    /// Write into a folder that holds other files too; those stay, unless a file of the report has their name.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
 fn parse_pair(
     text: &str,
     limits: &[std::ops::RangeInclusive<u32>; 2],
@@ -331,5 +351,6 @@ fn run(cli: &Cli, printer: &Printer) -> anyhow::Result<Verdict> {
         Command::Energies(arguments) => commands::energies::run(arguments, printer),
         #[cfg(feature = "train")]
         Command::Networks(arguments) => commands::networks::run(arguments, printer),
+        Command::Report(arguments) => commands::report::run(arguments, printer),
     }
 }

@@ -16,4 +16,5 @@ mod pictures;
 pub(crate) mod quantize;
 #[cfg(feature = "train")]
 pub(crate) mod record;
+pub(crate) mod report;
 pub(crate) mod simulate;

@@ -13,6 +13,8 @@ use tridot_sim::limits::{MAX_NETWORK_FILE_BYTES, MAX_TRACE_FILE_BYTES};
 use tridot_sim::network::Network;
 use tridot_sim::trace::Trace;
 
+pub(crate) mod folder;
+
 /// The largest checkpoint that is read: 4 GiB.
 pub(crate) const MAX_CHECKPOINT_BYTES: usize = 1 << 32;
 /// The largest TOML file that is read: 4 MiB.

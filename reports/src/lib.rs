@@ -3,13 +3,21 @@
 //! A [`record::Record`] is one result with all that determines it; a [`store::Store`] keeps each once and is a
 //! CSV file.
 //!
+//! [`pareto`] finds fronts; [`plot`] draws figures, [`table`] sets tables, [`html`] shows all on one page.
+//!
 //! This crate recomputes no simulation, and never prints, opens a path, spawns a thread, reads a clock or draws a
 //! random number: text comes in, text goes out. The same records give the same bytes.
 
 pub mod digest;
 pub mod pareto;
+pub mod plot;
 pub mod record;
 pub mod store;
+
+pub mod html;
+pub mod table;
+
+mod number;
 
 pub mod error;
 

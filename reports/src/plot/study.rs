@@ -1,0 +1,125 @@
+//! What is compared in one figure: Records of one network on one data set.
+
+use std::collections::BTreeMap;
+
+use super::cost::Cost;
+use crate::digest::Digest;
+use crate::pareto::{Goal, front};
+use crate::record::{Granularity, NetworkInputs, Record};
+
+/// Records of one topology and one data set that have an accuracy.
+#[derive(Debug)]
+pub(super) struct Study<'a> {
+    pub(super) network: &'a str,
+    pub(super) data: Option<&'a str>,
+    pub(super) records: Vec<&'a Record>,
+}
+
+/// All studies, by name.
+pub(super) fn studies(records: &[Record]) -> Vec<Study<'_>> {
+    let mut by_name: BTreeMap<(&str, Option<&str>), Vec<&Record>> = BTreeMap::new();
+    for record in records.iter().filter(|record| accuracy(record).is_some()) {
+        let network = &record.inputs.network;
+        by_name.entry((&network.name, network.data.as_deref())).or_default().push(record);
+    }
+    let study = |((network, data), records)| Study { network, data, records };
+    by_name.into_iter().map(study).collect()
+}
+
+/// Integer accuracy in percent.
+pub(super) fn accuracy(record: &Record) -> Option<f64> {
+    record.inputs.network.integer_accuracy.map(tridot_sim::network::Accuracy::percent)
+}
+
+/// A place in a figure.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Point<'a> {
+    pub(super) record: &'a Record,
+    pub(super) cost: f64,
+    pub(super) accuracy: f64,
+}
+
+/// Points on the front of these, in the order of rising cost.
+pub(super) fn front_of(points: &[Point<'_>]) -> Vec<usize> {
+    let values: Vec<_> = points.iter().map(|point| [point.cost, point.accuracy]).collect();
+    let mut indices = front(&values, &[Goal::Least, Goal::Most]);
+    indices.sort_by(|&a, &b| points[a].cost.total_cmp(&points[b].cost).then(a.cmp(&b)));
+    indices
+}
+
+impl<'a> Study<'a> {
+    /// The points of a cost among these records, sorted; one for each network where the machine does not matter.
+    pub(super) fn points(records: &[&'a Record], cost: Cost) -> Vec<Point<'a>> {
+        let mut points = BTreeMap::new();
+        for &record in records {
+            let (Some(value), Some(accuracy)) = (cost.of(record), accuracy(record)) else {
+                continue;
+            };
+            let machine = (!cost.is_of_network()).then(|| record.inputs.architecture.name.as_str());
+            let mut place = 0;
+            // Two designs of one name, or one design on two inputs, are two points.
+            while machine.is_some() && points.contains_key(&(machine, label_order(record), place)) {
+                place += 1;
+            }
+            let key = (machine, label_order(record), place);
+            points.entry(key).or_insert(Point { record, cost: value, accuracy });
+        }
+        points.into_values().collect()
+    }
+
+    /// A name for each network, as short as tells them apart.
+    pub(super) fn labels(&self) -> BTreeMap<Digest, String> {
+        let networks: BTreeMap<Digest, &NetworkInputs> = self
+            .records
+            .iter()
+            .map(|record| (record.inputs.network.digest, &record.inputs.network))
+            .collect();
+        let networks: Vec<_> = networks.into_values().collect();
+        let differ = |what: fn(&NetworkInputs) -> String| {
+            networks.iter().any(|network| what(network) != what(networks[0]))
+        };
+        let bits_differ = differ(|network| network.activation_bits.clone());
+        let granularities_differ = {
+            let known: Vec<_> = networks.iter().filter_map(|network| network.granularity).collect();
+            known.iter().any(|granularity| *granularity != known[0])
+        };
+        let mut labels: BTreeMap<Digest, String> = BTreeMap::new();
+        for network in &networks {
+            let mut label = network.scheme.clone();
+            if let Some(granularity) = network.granularity.filter(|_| granularities_differ) {
+                label = format!("{label}, {}", word(granularity));
+            }
+            if bits_differ {
+                label = format!("{label}, {} b", network.activation_bits);
+            }
+            labels.insert(network.digest, label);
+        }
+        let twice: Vec<_> = networks
+            .iter()
+            .filter(|network| {
+                let label = &labels[&network.digest];
+                1 < labels.values().filter(|other| *other == label).count()
+            })
+            .map(|network| (network.digest, network.seed))
+            .collect();
+        for (digest, seed) in twice {
+            let label = format!("{}, seed {seed}", labels[&digest]);
+            labels.insert(digest, label);
+        }
+        labels
+    }
+}
+
+/// The word for which weights share their branch scales.
+pub(super) const fn word(granularity: Granularity) -> &'static str {
+    match granularity {
+        Granularity::Layer => "layer",
+        Granularity::Channel => "channel",
+    }
+}
+
+/// An order of networks that depends on nothing but themselves.
+fn label_order(record: &Record) -> (&str, Option<Granularity>, &str, u64, Digest) {
+    let network = &record.inputs.network;
+    (&network.scheme, network.granularity, &network.activation_bits, network.seed, network.digest)
+}
