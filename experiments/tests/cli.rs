@@ -43,6 +43,7 @@ fn help_of_every_command() {
         &["networks", "--help"],
         &["archs", "--help"],
         &["energies", "--help"],
+        &["report", "--help"],
     ]));
 }
 
@@ -72,6 +73,10 @@ fn errors_of_one_line() {
         &["networks", "--show", "resnet21"],
         &["check", "net.safetensors"],
         &["train"],
+        &["report", "absent.csv", "-o", "absent-folder"],
+        &["report", "tests/cli.rs", "-o", "absent-folder"],
+        &["report", "tests/cli.rs", "-o", "tests"],
+        &["report", "tests/cli.rs", "-o", "tests/cli.rs"],
     ]));
 }
 

@@ -29,7 +29,8 @@ struct Simulation {
     trace: Trace,
     /// What ran, for people: the trace's file, or that there is none.
     input: String,
-    is_synthetic: bool,
+    /// Whether the trace comes from a file.
+    is_recorded: bool,
     model: Model,
     one_tile_of: u32,
     outcome: Outcome,
@@ -60,7 +61,7 @@ pub(crate) fn run(arguments: &SimulateArgs, printer: &Printer) -> Result<Verdict
         table_text,
         trace,
         input,
-        is_synthetic: arguments.trace.is_none(),
+        is_recorded: arguments.trace.is_some(),
         model: arguments.model,
         one_tile_of: arguments.one_tile_of,
         outcome,

@@ -41,7 +41,7 @@ pub(super) fn of(simulation: &Simulation, arguments: &SimulateArgs) -> Result<Re
 
 fn input(simulation: &Simulation) -> Input {
     #[cfg(feature = "train")]
-    if simulation.is_synthetic {
+    if !simulation.is_recorded {
         return Input::Synthetic { seed: super::SYNTHETIC_SEED };
     }
     let trace = &simulation.trace;

@@ -32,7 +32,7 @@ struct Report {
     energy_parts_pj: BTreeMap<&'static str, f64>,
     power_mw: f64,
     ops: u64,
-    tops_per_watt: f64,
+    tops_per_watt: Option<f64>,
     area_um2: f64,
     area_covers: &'static str,
     activation_memory: MemoryReport,
@@ -143,8 +143,10 @@ fn report(simulation: &Simulation) -> Report {
     let time_us = outcome.time(arch).0;
     let ops = ops(network, outcome.images);
     let sampled = simulation.one_tile_of != 1;
+    // `record --synthetic` says so in its trace.
+    let synthetic = simulation.trace.data().starts_with("synthetic");
     let mut warnings = Vec::new();
-    if simulation.is_synthetic {
+    if synthetic {
         warnings.push(
             "the input is synthetic: toggles and energy are not those of real pictures".to_owned(),
         );
@@ -162,7 +164,7 @@ fn report(simulation: &Simulation) -> Report {
             Model::Stepped => "stepped",
         },
         input: simulation.input.clone(),
-        synthetic: simulation.is_synthetic,
+        synthetic,
         images: outcome.images,
         cycles: counts.cycles.0,
         time_us,
@@ -174,7 +176,7 @@ fn report(simulation: &Simulation) -> Report {
         power_mw: energy_pj / time_us * 1e-3,
         ops,
         // An op in 1 pJ is a TOPS/W.
-        tops_per_watt: ops as f64 / energy_pj,
+        tops_per_watt: (0.0 < energy_pj).then(|| ops as f64 / energy_pj),
         area_um2: simulation.area.total().0,
         area_covers: simulation.area.covers(),
         activation_memory: energy.prices.activation_memory.into(),
@@ -276,7 +278,7 @@ fn summary(report: &Report, simulation: &Simulation, printer: &Printer) {
         report.energy_pj * 1e-6,
         report.energy_table,
         report.power_mw,
-        report.tops_per_watt,
+        report.tops_per_watt.unwrap_or(f64::INFINITY),
         grouped(report.ops),
         grouped(report.ops / 2)
     ));

@@ -1,0 +1,219 @@
+//! Figures, tables and page: complete, legible by construction, the same for the same Records.
+
+use tridot_reports::digest::Digest;
+use tridot_reports::html::{Page, page};
+use tridot_reports::plot::{Figure, fronts, layers};
+use tridot_reports::record::{Named, Record};
+use tridot_reports::table;
+
+use crate::sample::{Scheme, record, study};
+
+/// A text of a drawing with the box that it fills, in points.
+#[derive(Debug)]
+struct Text {
+    content: String,
+    left: f64,
+    right: f64,
+    top: f64,
+    bottom: f64,
+}
+
+/// Units of a drawing in a point.
+const SCALE: f64 = 20.0;
+
+fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
+    let begin = tag.find(&format!(" {name}=\""))? + name.len() + 3;
+    tag[begin..].split('"').next()
+}
+
+/// All texts of a drawing. Helvetica's letters are about half as wide as high; the middle of a text is its place.
+fn texts(svg: &str) -> Vec<Text> {
+    let text = |part: &str| {
+        let (tag, rest) = part.split_once('>').unwrap();
+        let content = rest.split("</text>").next().unwrap().trim().to_owned();
+        let number = |name| attribute(tag, name).unwrap().parse::<f64>().unwrap() / SCALE;
+        let (x, y, size) = (number("x"), number("y"), number("font-size"));
+        let length = 0.5 * size * content.chars().count() as f64;
+        let (before, after) = match attribute(tag, "text-anchor").unwrap() {
+            "start" => (0.0, length),
+            "middle" => (length / 2.0, length / 2.0),
+            _ => (length, 0.0),
+        };
+        let half = 0.36 * size;
+        if attribute(tag, "transform").is_some() {
+            return Text {
+                content,
+                left: x - half,
+                right: x + half,
+                top: y - after,
+                bottom: y + before,
+            };
+        }
+        Text { content, left: x - before, right: x + after, top: y - half, bottom: y + half }
+    };
+    svg.split("<text").skip(1).map(text).collect()
+}
+
+/// Texts neither touch nor leave the drawing.
+fn assert_legible(figure: &Figure) {
+    let texts = texts(&figure.svg);
+    let name = &figure.name;
+    assert!(5 <= texts.len(), "{name}: {texts:?}");
+    let head = figure.svg.lines().next().unwrap();
+    let points =
+        |name| attribute(head, name).unwrap().strip_suffix("pt").unwrap().parse::<f64>().unwrap();
+    let (width, height) = (points("width"), points("height"));
+    assert!((width - 252.0).abs() < 1e-9, "{name}: a column of a paper is 252 points wide");
+    for (idx, a) in texts.iter().enumerate() {
+        let inside = 0.0 <= a.left && a.right <= width && 0.0 <= a.top && a.bottom <= height;
+        assert!(inside, "{name}: {a:?} leaves {width} × {height}");
+        for b in &texts[..idx] {
+            let apart =
+                a.right < b.left || b.right < a.left || a.bottom < b.top || b.bottom < a.top;
+            assert!(apart, "{name}: {a:?} over {b:?}");
+        }
+    }
+}
+
+#[test]
+fn every_cost_has_a_legible_figure() {
+    let figures = fronts(&study());
+    let names: Vec<_> = figures.iter().map(|figure| figure.name.as_str()).collect();
+    let costs = ["computational", "sparse", "representational", "storage", "cycles"];
+    let mut expected = costs.map(|cost| format!("sample-cifar10-{cost}")).to_vec();
+    expected.extend(["energy", "area"].map(|cost| format!("sample-cifar10-{cost}-invented")));
+    assert_eq!(names, expected);
+    figures.iter().for_each(assert_legible);
+    for figure in &figures {
+        assert!(figure.svg.contains("integer accuracy (%)"), "{}", figure.name);
+        // Six presets made the numbers; a network's own costs are there once.
+        let of_network =
+            !["cycles", "energy", "area"].iter().any(|cost| figure.name.contains(cost));
+        let rows = figure.csv.lines().count() - 1;
+        assert_eq!(rows, if of_network { 7 } else { 42 }, "{}", figure.name);
+        assert!(figure.commands.iter().all(|command| command.starts_with("tridot simulate")));
+    }
+}
+
+#[test]
+fn a_mark_is_full_where_nothing_is_better() {
+    let records = study();
+    for figure in fronts(&records) {
+        let rows: Vec<Vec<&str>> =
+            figure.csv.lines().skip(1).map(|line| line.split(',').collect()).collect();
+        let value =
+            |row: &[&str], from_end: usize| -> f64 { row[row.len() - from_end].parse().unwrap() };
+        for row in &rows {
+            let (cost, accuracy) = (value(row, 1), value(row, 2));
+            let is_beaten = rows.iter().any(|other| {
+                let (other_cost, other_accuracy) = (value(other, 1), value(other, 2));
+                other_cost <= cost
+                    && accuracy <= other_accuracy
+                    && (other_cost < cost || accuracy < other_accuracy)
+            });
+            assert_eq!(row[row.len() - 4], if is_beaten { "no" } else { "yes" }, "{}", figure.name);
+        }
+    }
+}
+
+#[test]
+fn the_order_of_records_changes_no_front() {
+    let records = study();
+    let reversed: Vec<_> = records.iter().rev().cloned().collect();
+    assert_eq!(fronts(&records), fronts(&reversed));
+    assert_eq!(fronts(&records), fronts(&study()));
+}
+
+#[test]
+fn bars_show_every_layer_and_add_up() {
+    let records = [record(Scheme::Layer(2), "edge")];
+    let figures = layers(&records);
+    let names: Vec<_> = figures.iter().map(|figure| figure.name.as_str()).collect();
+    assert_eq!(names, ["sample-dbq2-layer-edge-cycles", "sample-dbq2-layer-edge-energy"]);
+    figures.iter().for_each(assert_legible);
+    for (figure, total) in figures
+        .iter()
+        .zip([records[0].total.cycles.0 as f64, records[0].total.energy.unwrap().total().value()])
+    {
+        let cells = figure.csv.lines().skip(1).flat_map(|line| line.split(',').skip(1));
+        let sum: f64 = cells.map(|cell| cell.parse::<f64>().unwrap()).sum();
+        assert!((sum - total).abs() < 1e-6 * total, "{}: {sum} is not {total}", figure.name);
+    }
+    // Of many Records only those on a front are drawn layer by layer.
+    let many = layers(&study());
+    assert!(2 < many.len() && many.len() < 60, "{}", many.len());
+    many.iter().for_each(assert_legible);
+}
+
+/// One point, one layer, no accuracy, long and hostile names, many architectures: still legible.
+#[test]
+fn unusual_records_are_drawn_as_well() {
+    let one = record(Scheme::Fixed, "tiny");
+    fronts(std::slice::from_ref(&one)).iter().for_each(assert_legible);
+
+    let mut nameless = one.clone();
+    nameless.inputs.network.integer_accuracy = None;
+    assert!(fronts(&[nameless.clone()]).is_empty());
+    assert_eq!(layers(&[nameless]).len(), 2);
+
+    let mut hostile = one.clone();
+    hostile.inputs.network.name = "</svg><script>alert(1)</script>".to_owned();
+    hostile.inputs.network.scheme = "<b>&".to_owned();
+    hostile.layers[0].name = "x".repeat(250);
+    hostile.command = "</pre><script>".to_owned();
+    let records = [hostile];
+    let (fronts_of, layers_of) = (fronts(&records), layers(&records));
+    fronts_of.iter().chain(&layers_of).for_each(assert_legible);
+    let html = page(&Page {
+        title: "<i>",
+        command: "a & b",
+        records: &records,
+        fronts: &fronts_of,
+        layers: &layers_of,
+    });
+    assert!(!html.contains("<script"), "names must stay text");
+
+    let crowd: Vec<Record> = (0..300_u64)
+        .map(|i| {
+            let mut record = one.clone();
+            let mut parameters = record.inputs.architecture.into_parameters();
+            parameters.name = format!("design {i} of a large sweep");
+            record.inputs.architecture = tridot_sim::arch::Architecture::new(parameters).unwrap();
+            record.inputs.network.digest = Digest::of(&[u8::try_from(i % 40).unwrap()]);
+            record.inputs.network.scheme = format!("dbq({})", i % 40);
+            record.inputs.network.integer_accuracy.as_mut().unwrap().correct =
+                5000 + 100 * (i % 40);
+            record.layers.clear();
+            record.total.steps += 1000 * (i * i % 37);
+            record.total.cycles.0 += 1000 * (i * i % 37);
+            record
+        })
+        .collect();
+    fronts(&crowd).iter().for_each(assert_legible);
+}
+
+#[test]
+fn energies_of_different_tables_are_not_compared() {
+    let mut other = record(Scheme::Layer(1), "edge");
+    other.inputs.energy_table =
+        Some(Named { name: "other".to_owned(), digest: Digest::of(b"other") });
+    let figures = fronts(&[record(Scheme::Layer(1), "edge"), other]);
+    let names: Vec<_> = figures
+        .iter()
+        .map(|figure| figure.name.as_str())
+        .filter(|name| name.contains("energy"))
+        .collect();
+    assert_eq!(names, ["sample-cifar10-energy-invented", "sample-cifar10-energy-other"]);
+}
+
+#[test]
+fn tables_are_aligned_and_escaped() {
+    let mut records = vec![
+        record(Scheme::Layer(1), "tiny"),
+        record(Scheme::Channel(3), "edge"),
+        record(Scheme::Fixed, "wide"),
+    ];
+    records[1].inputs.network.name = "my_net|50%".to_owned();
+    records[2].inputs.network.integer_accuracy = None;
+    insta::assert_snapshot!(format!("{}\n{}", table::markdown(&records), table::latex(&records)));
+}
