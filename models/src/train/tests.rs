@@ -61,7 +61,10 @@ fn texts(alpha: &str) -> Texts {
         [[stage]]\nweights = \"float\"\nepochs = 3\nbatch = 32\nlearning_rate = 0.05\n\
         warmup_epochs = 0.5\naugmentation = { crop = 2, flip = true }\n";
     let alpha = format!("alpha = \"{alpha}\"\n");
-    Texts { plan: format!("{float}{QUANTIZED}").replace("calibration", &format!("{alpha}calibration")), network: NETWORK.to_owned() }
+    Texts {
+        plan: format!("{float}{QUANTIZED}").replace("calibration", &format!("{alpha}calibration")),
+        network: NETWORK.to_owned(),
+    }
 }
 
 fn set() -> data::DataSet {
@@ -178,7 +181,9 @@ fn data_that_contradicts_the_network_is_refused() {
     );
     assert!(refused(data, "batch = 32", "batch = 400").contains("at most the 368 pictures"));
     assert!(refused(data, "\"scratch\"", "\"checkpoint\"").contains("and none is given"));
-    assert!(refused(data, "narrowing.conv1", "narrowing.conv9").contains("`narrowing.conv9` is no"));
+    assert!(
+        refused(data, "narrowing.conv1", "narrowing.conv9").contains("`narrowing.conv9` is no")
+    );
     let mut trainer = Trainer::new(texts("layer"), None, &data).unwrap();
     let bytes = trainer.to_bytes();
     let other = TrainingData { name: "cifar10", ..data };
@@ -238,8 +243,12 @@ fn the_gradient_of_a_whole_network_is_that_of_finite_differences() {
         if norm < 1e-3 {
             continue;
         }
-        let size: f64 =
-            model.slots()[slot_idx].values.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+        let size: f64 = model.slots()[slot_idx]
+            .values
+            .iter()
+            .map(|&v| f64::from(v).powi(2))
+            .sum::<f64>()
+            .sqrt();
         let step = 2e-3 * size.max(0.1);
         let mut moved = |share: f64| {
             let mut model = model.clone();
