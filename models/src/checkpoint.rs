@@ -90,9 +90,8 @@ impl Trainer {
             let reason = "is no checkpoint of a training: it holds weights alone";
             return Err(Error::malformed("checkpoint", reason));
         };
-        let metadata: Metadata = serde_json::from_str(&training.metadata).map_err(|error| {
-            Error::malformed(format!("checkpoint: {KEY}"), error.to_string())
-        })?;
+        let metadata: Metadata = serde_json::from_str(&training.metadata)
+            .map_err(|error| Error::malformed(format!("checkpoint: {KEY}"), error.to_string()))?;
         if metadata.format != FORMAT {
             let (limit, value) = (FORMAT.to_string(), metadata.format);
             return Err(Error::limit("checkpoint", "the format of its training", limit, value));

@@ -177,6 +177,12 @@ impl TensorQuantizers {
         quantizers
     }
 
+    /// So many codes that rounding does not show.
+    #[cfg(test)]
+    pub(crate) fn widen_codes(&mut self) {
+        self.kinds.iter_mut().flatten().for_each(|kind| kind.bits = 20);
+    }
+
     /// The tensors with a clip of their own.
     pub(crate) fn clipped(&self) -> Vec<usize> {
         let has_own = |&id: &usize| self.roots[id] == id && self.kinds[id].is_some();

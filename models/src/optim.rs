@@ -48,7 +48,8 @@ impl Sgd {
         let norm = slots.iter().zip(gradients).map(square).sum::<f64>().sqrt();
         let limited = rates.clip_norm.map_or(1.0, |most| (most / norm).min(1.0));
         let (rate, momentum) = (rates.learning_rate as f32, rates.momentum as f32);
-        for ((slot, gradient), velocity) in slots.iter_mut().zip(gradients).zip(&mut self.velocities)
+        for ((slot, gradient), velocity) in
+            slots.iter_mut().zip(gradients).zip(&mut self.velocities)
         {
             let scale = limited as f32 * slot.gradient_scale;
             let decay = if slot.decays { rates.weight_decay as f32 } else { 0.0 };
@@ -117,6 +118,9 @@ mod tests {
         assert!((1..10).all(|step| rate(step - 1) < rate(step)));
         assert!((11..100).all(|step| rate(step) < rate(step - 1)));
         assert!(rate(99) < 1e-3);
-        assert!((learning_rate(2.0, 49, 100, 0.0) + learning_rate(2.0, 50, 100, 0.0) - 2.0).abs() < 1e-12);
+        assert!(
+            (learning_rate(2.0, 49, 100, 0.0) + learning_rate(2.0, 50, 100, 0.0) - 2.0).abs()
+                < 1e-12
+        );
     }
 }

@@ -231,7 +231,8 @@ impl Trainer {
             let place = batches::Place { seed: self.plan.seed, stage: stage_idx, epoch };
             let batch = batches::batch(data.training, indices, place, stage.augmentation);
             let done = self.step(&stage, now, &batch).map_err(|error| {
-                let place = format!("stage {}, epoch {}, step {}", stage_idx + 1, epoch + 1, step + 1);
+                let place =
+                    format!("stage {}, epoch {}, step {}", stage_idx + 1, epoch + 1, step + 1);
                 Error::malformed(place, error.to_string())
             })?;
             report.loss += done.loss / steps as f64;

@@ -109,10 +109,7 @@ fn trainer(arguments: &TrainArgs, texts: Texts, data: &TrainingData<'_>) -> Resu
         .with_context(|| format!("{}: network `{}`", arguments.plan.display(), plan.network))
 }
 
-fn float_network(
-    path: &Path,
-    topology: tridot_models::topology::Topology,
-) -> Result<FloatNetwork> {
+fn float_network(path: &Path, topology: tridot_models::topology::Topology) -> Result<FloatNetwork> {
     let place = || path.display().to_string();
     let bytes = files::read(path, files::MAX_CHECKPOINT_BYTES)?;
     let checkpoint = Checkpoint::read(&bytes).with_context(place)?;

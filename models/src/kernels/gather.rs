@@ -36,8 +36,7 @@ impl Taps {
     fn run(&self, pixel: usize, kernel_row: usize) -> Option<Run> {
         let (Window { kernel_width, .. }, channels) = (self.window, self.input.channels);
         let (out_row, out_column) = (pixel / self.output.width, pixel % self.output.width);
-        let row =
-            (out_row * self.window.stride_height + kernel_row).checked_sub(self.pads.top)?;
+        let row = (out_row * self.window.stride_height + kernel_row).checked_sub(self.pads.top)?;
         if self.input.height <= row {
             return None;
         }

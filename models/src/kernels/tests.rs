@@ -266,8 +266,7 @@ fn batch_norm_with_its_tail_has_the_gradient_of_finite_differences() {
         });
         assert!((found.sums[c] - wanted).abs() < 2e-3, "β {c}: {wanted}");
     }
-    let wanted = difference(&|step| {
-        loss(&wide_values, &wide_gammas, &wide_betas, f64::from(clip) + step)
-    });
+    let wanted =
+        difference(&|step| loss(&wide_values, &wide_gammas, &wide_betas, f64::from(clip) + step));
     assert!((found.clip - wanted).abs() < 2e-3, "clip: {} {wanted}", found.clip);
 }

@@ -68,7 +68,8 @@ impl Tape {
             let id = TensorId::of_layer(layer_idx);
             let Some(gradient) = by_tensor.gradients[id.0].take() else { continue };
             let by_clip = if matches!(layer.operator, TopologyOperator::Dot { .. }) {
-                let (of_layer, by_clip) = self.dot_backward(model, layer_idx, gradient, &mut by_tensor);
+                let (of_layer, by_clip) =
+                    self.dot_backward(model, layer_idx, gradient, &mut by_tensor);
                 gradients[layer_idx] = Some(of_layer);
                 by_clip
             } else {
@@ -219,7 +220,8 @@ impl Affine {
             let coefficients = [&gains[..], &narrow(&slopes), &constants];
             finish::through_statistics(gradient, sums, coefficients);
             let by_gamma = found.products.iter().zip(&statistics.inverse);
-            of_layer.gammas = by_gamma.map(|(product, inverse)| (product * inverse) as f32).collect();
+            of_layer.gammas =
+                by_gamma.map(|(product, inverse)| (product * inverse) as f32).collect();
         }
         (of_layer, found.clip)
     }

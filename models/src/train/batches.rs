@@ -107,10 +107,8 @@ fn changed(
         let (row, column) = (pixel / shape.width, pixel % shape.width);
         let column = if flipped { shape.width - 1 - column } else { column };
         let (row, column) = (row + shift[0], column + shift[1]);
-        let inside = pad <= row
-            && pad <= column
-            && row - pad < shape.height
-            && column - pad < shape.width;
+        let inside =
+            pad <= row && pad <= column && row - pad < shape.height && column - pad < shape.width;
         if inside {
             let start = ((row - pad) * shape.width + column - pad) * channels;
             out.copy_from_slice(&source[start..start + channels]);

@@ -16,8 +16,7 @@ pub(super) struct Scored {
 pub(super) fn cross_entropy(logits: &[f32], labels: &[u8]) -> Scored {
     let classes = logits.len() / labels.len();
     let n = labels.len() as f64;
-    let mut scored =
-        Scored { loss: 0.0, gradient: Vec::with_capacity(logits.len()), correct: 0 };
+    let mut scored = Scored { loss: 0.0, gradient: Vec::with_capacity(logits.len()), correct: 0 };
     for (logits, &label) in logits.chunks_exact(classes).zip(labels) {
         let label = usize::from(label);
         // `max` would hide NaN, which the sum shows.

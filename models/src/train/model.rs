@@ -63,11 +63,7 @@ impl Model {
         let operator = &self.float.topology.layers[layer_idx].operator;
         matches!(
             operator,
-            TopologyOperator::Dot {
-                bias: Bias::Optional | Bias::Present,
-                batch_norm: None,
-                ..
-            }
+            TopologyOperator::Dot { bias: Bias::Optional | Bias::Present, batch_norm: None, .. }
         )
     }
 

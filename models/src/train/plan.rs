@@ -254,7 +254,12 @@ impl Stage {
                 (0.0..self.epochs as f64).contains(&warmup),
                 "from 0 to below the epochs",
             ),
-            ("clip_norm", self.clip_norm.unwrap_or(1.0), 0.0 < self.clip_norm.unwrap_or(1.0), "positive"),
+            (
+                "clip_norm",
+                self.clip_norm.unwrap_or(1.0),
+                0.0 < self.clip_norm.unwrap_or(1.0),
+                "positive",
+            ),
         ];
         for (what, value, good, limit) in reals {
             if !good || !value.is_finite() {
@@ -317,23 +322,33 @@ mod tests {
     #[test]
     fn wrong_keys_are_refused_with_line_and_column() {
         assert!(refused("epochs = 2", "epoch = 2").starts_with("line 8, column 1: unknown field"));
-        assert!(refused("epochs = 2", "epochs = 2\nepochs = 3").starts_with("line 9, column 1: dup"));
+        assert!(
+            refused("epochs = 2", "epochs = 2\nepochs = 3").starts_with("line 9, column 1: dup")
+        );
         assert!(refused("epochs = 2\n", "").contains("line 6, column 1: missing field `epochs`"));
         assert!(refused("others", "other").starts_with("line 5, column 1: unknown field `other`"));
-        assert!(refused("\"dbq(2)\"", "\"dbq(9)\"").starts_with("line 5, column 10: a scheme must"));
-        assert!(refused("\"scratch\"", "\"zero\"").starts_with("line 3, column 9: unknown variant"));
+        assert!(
+            refused("\"dbq(2)\"", "\"dbq(9)\"").starts_with("line 5, column 10: a scheme must")
+        );
+        assert!(
+            refused("\"scratch\"", "\"zero\"").starts_with("line 3, column 9: unknown variant")
+        );
         assert!(refused("[quantization]", "[quantization]\nformat = 1").contains("unknown"));
     }
 
     #[test]
     fn values_that_make_no_sense_are_refused() {
         assert_eq!(refused("format = 1", "format = 2"), "training plan: format must be 1, got 2");
-        assert!(refused("epochs = 2", "epochs = 0").starts_with("stage 1: epochs must be between 1"));
+        assert!(
+            refused("epochs = 2", "epochs = 0").starts_with("stage 1: epochs must be between 1")
+        );
         assert!(refused("0.01", "-1.0").starts_with("stage 2: learning_rate must be positive"));
         assert!(refused("0.01", "nan").contains("got NaN"));
         assert!(refused("from = 5.0", "from = 500.0").contains("not fall, got 500 to 80"));
         assert!(refused("temperature = { from = 5.0, to = 80.0 }", "").contains("`temperature`"));
         assert!(refused("[quantization]\nothers = \"dbq(2)\"\n", "").contains("[quantization]"));
-        assert!(refused("epochs = 1", "epochs = 1\nwarmup_epochs = 1.0").contains("below the epochs"));
+        assert!(
+            refused("epochs = 1", "epochs = 1\nwarmup_epochs = 1.0").contains("below the epochs")
+        );
     }
 }

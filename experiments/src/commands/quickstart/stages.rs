@@ -107,7 +107,7 @@ pub(super) fn all(road: &Road, source: &Source) -> Vec<Stage> {
             stages.push(Stage::new(title, &arguments));
         }
     }
-    stages.push(Stage::new("draw fronts, tables, page".to_owned(), &["report", "records.csv", "-o", "."]));
+    stages.push(Stage::new("draw fronts, tables, page".to_owned(), &["report", "records.csv", "-o", ".", "--force"]));
     stages
 }
 
