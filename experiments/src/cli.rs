@@ -202,7 +202,8 @@ pub(crate) struct Source {
     /// Folder that directly holds `test_batch.bin` (CIFAR-10) or `y_labels.csv` (Visual Wake Words).
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// Seeded synthetic pictures of the network's own size, without meaning: for checks, not for accuracy.
+    /// Pictures made by code: the synthetic set of ten classes where the network fits it (32×32×3), else
+    /// pictures of its own size that show nothing, for checks and not for accuracy.
     #[arg(long)]
     pub(crate) synthetic: bool,
 }
@@ -216,9 +217,11 @@ pub(crate) struct Source {
 pub(crate) struct AccuracyArgs {
     /// The integer network.
     pub(crate) net: PathBuf,
-    /// Folder that directly holds `test_batch.bin` (CIFAR-10) or `y_labels.csv` (Visual Wake Words).
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// Seed of the synthetic set.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
 }
 
 /// Bit-exact agreement of all implementations, on every tensor of every layer.

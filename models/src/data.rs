@@ -16,7 +16,7 @@ use tridot_sim::network::Shape;
 
 use crate::Error;
 
-pub use synthetic::{picture_like, synthetic};
+pub use synthetic::{picture_like, synthetic, synthetic_fits};
 
 /// Pictures of one shape and their labels.
 #[derive(Debug, Clone, PartialEq, Eq)]

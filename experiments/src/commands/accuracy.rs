@@ -1,6 +1,6 @@
 //! `tridot accuracy`: integer accuracy on a test set.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde::Serialize;
 use tridot_models::data::Pictures;
 use tridot_sim::kernels::{Backend, Prepared, Scratch};
@@ -24,8 +24,19 @@ struct Report {
 pub(crate) fn run(arguments: &AccuracyArgs, printer: &Printer) -> Result<Verdict> {
     let network = files::read_network(&arguments.net)?;
     let (shape, classes) = pictures::wanted(&network);
-    let folder = pictures::open(&arguments.data, shape, classes)?;
-    let (data, test) = (folder.name(), folder.test()?);
+    let (test, data) = match &arguments.source.data {
+        Some(dir) => {
+            let folder = pictures::open(dir, shape, classes)?;
+            (folder.test()?, folder.name())
+        }
+        None => match pictures::labelled(&arguments.source, shape, classes, arguments.seed)? {
+            Some(set) => (set.test, set.name),
+            None => bail!(
+                "{}: the synthetic set has ten classes of 32×32×3 pictures, the network {classes} of {shape}",
+                arguments.net.display()
+            ),
+        },
+    };
     let accuracy = integer_accuracy(&network, &test, printer)?;
     let float = network.provenance.float_accuracy;
     printer.line(format_args!("{} on {data}", network.name));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use tridot_models::data::{self, Folder, Pictures};
+use tridot_models::data::{self, DataSet, Folder, Pictures};
 use tridot_sim::kernels::{Backend, Prepared, Scratch};
 use tridot_sim::network::{Network, Shape};
 use tridot_sim::trace::Trace;
@@ -33,6 +33,30 @@ pub(crate) fn wanted(network: &Network) -> (Shape, usize) {
     (network.input.tensor.shape, network.tensor(network.output_id()).shape.elements())
 }
 
+/// Pictures of the synthetic set, where a command does not say how many.
+const SYNTHETIC_TRAINING: usize = 6000;
+const SYNTHETIC_TEST: usize = 2000;
+
+/// Pictures with labels: of a data folder, or the synthetic set where a network fits it, else none.
+pub(crate) fn labelled(
+    source: &Source,
+    shape: Shape,
+    classes: usize,
+    seed: u64,
+) -> Result<Option<DataSet>> {
+    let Some(dir) = &source.data else {
+        let fits = data::synthetic_fits(shape, classes);
+        return Ok(fits.then(|| data::synthetic(seed, SYNTHETIC_TRAINING, SYNTHETIC_TEST)));
+    };
+    let folder = open(dir, shape, classes)?;
+    Ok(Some(DataSet {
+        name: folder.name(),
+        classes: folder.classes(),
+        calibration: folder.calibration()?,
+        test: folder.test()?,
+    }))
+}
+
 /// The first test pictures of the source, at most so many, and the name of where they come from.
 pub(crate) fn test_pictures(
     source: &Source,
@@ -42,6 +66,9 @@ pub(crate) fn test_pictures(
 ) -> Result<(Pictures, String)> {
     let (shape, classes) = wanted(network);
     let Some(dir) = &source.data else {
+        if data::synthetic_fits(shape, classes) {
+            return Ok((data::synthetic(seed, 0, n).test, format!("synthetic set, seed {seed}")));
+        }
         return Ok((data::picture_like(shape, seed, n), format!("synthetic, seed {seed}")));
     };
     let folder = open(dir, shape, classes)?;

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use tridot_models::calibrate::{self, CalibrationSet};
-use tridot_models::data::{self, Folder, Pictures};
+use tridot_models::data::{self, DataSet, Pictures};
 use tridot_models::export::{self, Exported, RoundingLimit};
 use tridot_models::float::FloatNetwork;
 use tridot_models::import::{self, Checkpoint};
@@ -52,14 +52,12 @@ pub(crate) fn run(arguments: &QuantizeArgs, printer: &Printer) -> Result<Verdict
     files::check_writable(&arguments.output)?;
     let plan = plan(arguments)?;
     let float = float_network(arguments)?;
-    let folder = match &arguments.source.data {
-        Some(dir) => Some(pictures::open(dir, float.topology.input, float.topology.classes)?),
-        None => None,
-    };
-    let exported = calibrated(arguments, &plan, &float, folder.as_ref(), printer)?;
+    let (shape, classes) = (float.topology.input, float.topology.classes);
+    let set = pictures::labelled(&arguments.source, shape, classes, arguments.seed)?;
+    let exported = calibrated(arguments, &plan, &float, set.as_ref(), printer)?;
     let (network, layers) = (exported.network, exported.layers);
-    let network = match &folder {
-        Some(folder) => measured(network, &float, &folder.test()?, printer)?,
+    let network = match &set {
+        Some(set) => measured(network, &float, &set.test, printer)?,
         None => network,
     };
     files::write(&arguments.output, &network.to_bytes())?;
@@ -67,22 +65,25 @@ pub(crate) fn run(arguments: &QuantizeArgs, printer: &Printer) -> Result<Verdict
     Ok(Verdict::Yes)
 }
 
-/// Quantizes on the folder's calibration pictures, or on synthetic ones, and exports.
+/// Quantizes on the set's calibration pictures, or on pictures without labels, and exports.
 fn calibrated(
     arguments: &QuantizeArgs,
     plan: &Plan,
     float: &FloatNetwork,
-    folder: Option<&Folder>,
+    set: Option<&DataSet>,
     printer: &Printer,
 ) -> Result<Exported> {
-    let pictures = match folder {
-        Some(folder) => folder.calibration()?,
-        None => data::picture_like(float.topology.input, arguments.seed, plan.calibration.samples),
-    };
-    let set = CalibrationSet {
-        name: folder.map_or(SYNTHETIC, Folder::name),
-        pixels: &pictures.pixels,
-        labels: folder.map(|_| &pictures.labels[..]),
+    let unlabelled;
+    let set = if let Some(set) = set {
+        CalibrationSet {
+            name: set.name,
+            pixels: &set.calibration.pixels,
+            labels: Some(&set.calibration.labels),
+        }
+    } else {
+        let samples = plan.calibration.samples;
+        unlabelled = data::picture_like(float.topology.input, arguments.seed, samples);
+        CalibrationSet { name: SYNTHETIC, pixels: &unlabelled.pixels, labels: None }
     };
     let waiting = printer.spinner("quantize and calibrate");
     let quantized = calibrate::quantize(float, plan, &set, arguments.seed)?;

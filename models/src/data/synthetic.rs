@@ -42,6 +42,11 @@ pub fn synthetic(seed: u64, n_training: usize, n_test: usize) -> DataSet {
     }
 }
 
+/// Whether a network of this input and so many outputs can be about the pictures of [`synthetic`].
+pub fn synthetic_fits(shape: Shape, classes: usize) -> bool {
+    shape == SHAPE && classes == CLASSES
+}
+
 /// Pictures of any shape with the statistics that matter for ranges: smooth regions, edges, fine
 /// detail, correlated channels, the whole of 0 to 255. They show nothing; every label is 0 and
 /// means nothing. Picture i depends on the seed, the shape and i alone.
