@@ -65,6 +65,7 @@ fn assert_legible(figure: &Figure) {
     let (width, height) = (points("width"), points("height"));
     assert!((width - 252.0).abs() < 1e-9, "{name}: a column of a paper is 252 points wide");
     for (idx, a) in texts.iter().enumerate() {
+        assert!(!a.content.is_empty(), "{name}: {a:?}");
         let inside = 0.0 <= a.left && a.right <= width && 0.0 <= a.top && a.bottom <= height;
         assert!(inside, "{name}: {a:?} leaves {width} × {height}");
         for b in &texts[..idx] {
