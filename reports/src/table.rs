@@ -7,7 +7,7 @@
 use tridot_sim::network::Accuracy;
 use tridot_sim::outcome::Limiter;
 
-use crate::number::{balanced_unit_of, energy_unit, superscript, unit_of};
+use crate::number::{balanced_unit_of, energy_unit, superscript};
 use crate::record::{Granularity, Record};
 
 /// What stands where a Record has no value.

@@ -228,7 +228,7 @@ impl<'a> Chart<'a, '_> {
             points
                 .map(|point| {
                     let digest = point.record.inputs.network.digest;
-                    (digest, (labels[&digest].clone(), point.accuracy))
+                    (digest, (shortened(&labels[&digest], 75.0), point.accuracy))
                 })
                 .collect()
         };
