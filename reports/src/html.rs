@@ -60,7 +60,7 @@ fn section(html: &mut String, title: &str, figures: &[Figure]) {
     if figures.is_empty() {
         return;
     }
-    *html += &format!("<h2>{title}</h2>\n<div class=\"figures\">\n");
+    html.extend(["<h2>", title, "</h2>\n<div class=\"figures\">\n"]);
     for figure in figures {
         let commands = figure.commands.iter().map(|command| escaped_html(command));
         let commands = commands.collect::<Vec<_>>().join("\n");

@@ -29,6 +29,16 @@ pub(crate) fn unit_of(values: &[f64]) -> (f64, i32) {
     (10_f64.powi(exponent), exponent)
 }
 
+/// The same, but one power less where the smallest of these values would be below a tenth of the unit.
+pub(crate) fn balanced_unit_of(values: &[f64]) -> (f64, i32) {
+    let (divisor, exponent) = unit_of(values);
+    let low = values.iter().copied().filter(|&value| 0.0 < value).fold(f64::INFINITY, f64::min);
+    if 0 < exponent && low < 0.1 * divisor {
+        return (divisor / 1_000.0, exponent - 3);
+    }
+    (divisor, exponent)
+}
+
 /// The unit in which these energies in pJ are best read, and its pJ.
 pub(crate) fn energy_unit(values: &[f64]) -> (&'static str, f64) {
     match unit_of(values) {
@@ -50,6 +60,9 @@ mod tests {
         assert_eq!(unit_of(&[1.0, 1000.0]).1, 3);
         assert_eq!(unit_of(&[2.5e9]).1, 9);
         assert_eq!(unit_of(&[]).1, 0);
+        assert_eq!(balanced_unit_of(&[1_600.0, 1.4e6]).1, 3);
+        assert_eq!(balanced_unit_of(&[160_000.0, 1.4e6]).1, 6);
+        assert_eq!(balanced_unit_of(&[0.0, 5.0]).1, 0);
         assert_eq!(energy_unit(&[2.5e6]), ("µJ", 1e6));
     }
 }

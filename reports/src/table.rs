@@ -1,11 +1,13 @@
 //! Tables of Records: Markdown, LaTeX (booktabs) and HTML, of the same columns.
 //!
 //! Accuracies have two decimals, counts all digits up to 9999 and other quantities four significant ones, in units of
-//! their column. A column that no Record fills is left out.
+//! their column. A column that no Record fills is left out; what is the same in all rows
+//! stands before the table.
 
+use tridot_sim::network::Accuracy;
 use tridot_sim::outcome::Limiter;
 
-use crate::number::{energy_unit, superscript, unit_of};
+use crate::number::{balanced_unit_of, energy_unit, superscript};
 use crate::record::{Granularity, Record};
 
 /// What stands where a Record has no value.
@@ -24,7 +26,7 @@ struct Column {
 
 /// The table as Markdown, its columns aligned.
 pub fn markdown(records: &[Record]) -> String {
-    let columns = columns(records);
+    let (columns, same) = columns(records);
     let head = |column: &Column| match column.unit.as_str() {
         "" => column.head.to_owned(),
         unit => format!("{} ({unit})", column.head),
@@ -59,16 +61,22 @@ pub fn markdown(records: &[Record]) -> String {
         if column.is_number { format!("{dashes}:|") } else { format!(":{dashes}|") }
     });
     rows.insert(1, format!("|{}\n", rule.collect::<String>()));
+    if !same.is_empty() {
+        rows.insert(0, format!("{}\n\n", escaped_markdown(&same_in_all_rows(&same))));
+    }
     rows.concat()
 }
 
 /// The table as LaTeX; it needs the package booktabs.
 pub fn latex(records: &[Record]) -> String {
-    let columns = columns(records);
+    let (columns, same) = columns(records);
     let kinds: String = columns.iter().map(|c| if c.is_number { 'r' } else { 'l' }).collect();
     let row = |cells: Vec<String>| format!("  {} \\\\\n", cells.join(" & "));
     let mut text =
         format!("% needs \\usepackage{{booktabs}}\n\\begin{{tabular}}{{{kinds}}}\n  \\toprule\n");
+    if !same.is_empty() {
+        text.insert_str(0, &format!("% {}\n", same_in_all_rows(&same)));
+    }
     text += &row(columns.iter().map(|column| escaped_latex(column.head)).collect());
     let unit = |column: &Column| match column.unit.as_str() {
         "" => String::new(),
@@ -88,32 +96,51 @@ pub fn latex(records: &[Record]) -> String {
 
 /// The table as an HTML element.
 pub(crate) fn html(records: &[Record]) -> String {
-    let columns = columns(records);
+    let (columns, same) = columns(records);
     let class = |column: &Column| if column.is_number { " class=\"number\"" } else { "" };
-    let mut text = "<table>\n<thead><tr>".to_owned();
+    let mut text = String::new();
+    if !same.is_empty() {
+        text.extend(["<p>", &escaped_html(&same_in_all_rows(&same)), "</p>\n"]);
+    }
+    text += "<table>\n<thead><tr>";
     for column in &columns {
         let unit =
             if column.unit.is_empty() { String::new() } else { format!("<br>({})", column.unit) };
-        text += &format!("<th{}>{}{unit}</th>", class(column), escaped_html(column.head));
+        text.extend(["<th", class(column), ">", &escaped_html(column.head), &unit, "</th>"]);
     }
     text += "</tr></thead>\n<tbody>\n";
     for record_idx in 0..records.len() {
         text += "<tr>";
         for column in &columns {
             let cell = column.cells[record_idx].as_deref().unwrap_or(ABSENT);
-            text += &format!("<td{}>{}</td>", class(column), escaped_html(cell));
+            text.extend(["<td", class(column), ">", &escaped_html(cell), "</td>"]);
         }
         text += "</tr>\n";
     }
     text + "</tbody>\n</table>\n"
 }
 
-/// Every column that a Record fills.
-fn columns(records: &[Record]) -> Vec<Column> {
+/// The columns that a Record fills and that differ, and what is the same in all rows, with its name.
+fn columns(records: &[Record]) -> (Vec<Column>, Vec<String>) {
     let mut columns = network_columns(records);
     columns.extend(machine_columns(records));
     columns.retain(|column| column.cells.iter().any(Option::is_some));
-    columns
+    let is_same = |column: &Column| {
+        let cells = &column.cells;
+        let names_the_row = ["scheme", "architecture"].contains(&column.head);
+        !names_the_row && 1 < cells.len() && cells.iter().all(|cell| *cell == cells[0])
+    };
+    let (same, columns): (Vec<_>, Vec<_>) = columns.into_iter().partition(is_same);
+    let named = |column: Column| {
+        let cell = column.cells[0].as_deref().unwrap_or_default();
+        format!("{} {cell} {}", column.head, column.unit).trim_end().to_owned()
+    };
+    (columns, same.into_iter().map(named).collect())
+}
+
+/// What stands before a table.
+fn same_in_all_rows(same: &[String]) -> String {
+    format!("The same in all rows: {}.", same.join("; "))
 }
 
 fn text(head: &'static str, records: &[Record], of: impl Fn(&Record) -> Option<String>) -> Column {
@@ -142,7 +169,7 @@ fn quantity(
 
 /// Powers of 1000 before the name of a unit.
 fn powers(name: &'static str) -> impl Fn(&[f64]) -> (String, f64) {
-    move |values| match unit_of(values) {
+    move |values| match balanced_unit_of(values) {
         (divisor, 0) => (name.to_owned(), divisor),
         (divisor, exponent) => {
             let power = format!("10{} {name}", superscript(&exponent.to_string()));
@@ -163,8 +190,8 @@ fn network_columns(records: &[Record]) -> Vec<Column> {
         })
     };
     let activation_bits = |record: &Record| Some(record.inputs.network.activation_bits.clone());
-    let float = |record: &Record| record.inputs.network.float_accuracy.map(|a| a.percent());
-    let integer = |record: &Record| record.inputs.network.integer_accuracy.map(|a| a.percent());
+    let float = |record: &Record| record.inputs.network.float_accuracy.map(Accuracy::percent);
+    let integer = |record: &Record| record.inputs.network.integer_accuracy.map(Accuracy::percent);
     vec![
         text("network", records, network),
         text("scheme", records, scheme),
@@ -208,7 +235,7 @@ fn machine_columns(records: &[Record]) -> Vec<Column> {
     let energy = |record: &Record| record.total.energy.map(|e| per_picture(e.value(), record));
     let batch =
         |record: &Record| (1 < record.inputs.images).then(|| record.inputs.images.to_string());
-    let micro = |values: &[f64]| match unit_of(values) {
+    let micro = |values: &[f64]| match balanced_unit_of(values) {
         (divisor, 0) => ("µs".to_owned(), divisor),
         (divisor, 3) => ("ms".to_owned(), divisor),
         _ => ("s".to_owned(), 1e6),

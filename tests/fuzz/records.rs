@@ -25,7 +25,7 @@ fn use_accepted(store: &Store, _: &[u8]) {
     let (fronts, layers) = (plot::fronts(records), plot::layers(records));
     let page = html::Page { title: "", command: "", records, fronts: &fronts, layers: &layers };
     assert!(html::page(&page).ends_with("</html>\n"));
-    assert!(table::markdown(records).lines().count() == records.len() + 2);
+    assert!(records.len() + 2 <= table::markdown(records).lines().count());
     assert!(!table::latex(records).is_empty());
 }
 

@@ -51,7 +51,7 @@ impl Axis {
     }
 
     fn with_linear_ticks(low: f64, high: f64) -> Self {
-        let step = nice_step((high - low) / 4.0);
+        let step = nice_step((high - low) / 5.0);
         let decimals = decimals_of(step);
         let mut ticks = Vec::new();
         let mut at = (low / step).ceil();

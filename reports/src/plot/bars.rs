@@ -1,5 +1,7 @@
 //! Where cycles and energy of a network go, layer by layer.
 
+use tridot_sim::units::Picojoules;
+
 use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, Fill, drawing, text_width};
 use super::cost::Cost;
@@ -110,7 +112,7 @@ impl Stack {
     fn of_energy(record: &Record) -> Self {
         let row = |layer: &LayerRecord| {
             let energy = layer.results.energy.unwrap_or_default();
-            (layer.name.clone(), energy.0.map(|part| part.value()).to_vec())
+            (layer.name.clone(), energy.0.map(Picojoules::value).to_vec())
         };
         let rows: Vec<_> = record.layers.iter().map(row).collect();
         let (unit, divisor) = energy_unit(&sums(&rows));

@@ -1,6 +1,6 @@
 //! What an accuracy is paid with.
 
-use crate::number::{energy_unit, superscript, unit_of};
+use crate::number::{balanced_unit_of, energy_unit, superscript};
 use crate::record::Record;
 
 /// A cost of one picture, or of the machine.
@@ -94,7 +94,7 @@ impl Cost {
 
     /// The label of an axis for these values, and what a value is divided by there.
     pub(super) fn label(self, values: &[f64]) -> (String, f64) {
-        let (divisor, exponent) = unit_of(values);
+        let (divisor, exponent) = balanced_unit_of(values);
         let times = if exponent == 0 {
             String::new()
         } else {
@@ -110,7 +110,7 @@ impl Cost {
                 let (unit, divisor) = energy_unit(values);
                 (format!("energy a picture ({unit})"), divisor)
             }
-            Self::Area if 3 < exponent => ("area of the array (mm²)".to_owned(), 1e6),
+            Self::Area if 3 <= exponent => ("area of the array (mm²)".to_owned(), 1e6),
             Self::Area => (format!("area of the array ({times}µm²)"), divisor),
         }
     }

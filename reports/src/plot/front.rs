@@ -59,11 +59,11 @@ fn by_table<'a>(study: &Study<'a>, cost: Cost) -> Vec<(Option<&'a Named>, Vec<&'
     if !cost.is_priced() {
         return vec![(None, study.records.clone())];
     }
-    let mut tables: BTreeMap<(&str, Digest), (Option<&Named>, Vec<&Record>)> = BTreeMap::new();
+    let mut tables = BTreeMap::new();
     for record in &study.records {
         if let Some(table) = &record.inputs.energy_table {
             let entry = tables.entry((&table.name, table.digest));
-            entry.or_insert((Some(table), Vec::new())).1.push(record);
+            entry.or_insert((Some(table), Vec::new())).1.push(*record);
         }
     }
     tables.into_values().collect()
@@ -228,7 +228,7 @@ impl<'a> Chart<'a, '_> {
             points
                 .map(|point| {
                     let digest = point.record.inputs.network.digest;
-                    (digest, (labels[&digest].clone(), point.accuracy))
+                    (digest, (shortened(&labels[&digest], 75.0), point.accuracy))
                 })
                 .collect()
         };

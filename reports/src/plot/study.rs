@@ -50,21 +50,26 @@ pub(super) fn front_of(points: &[Point<'_>]) -> Vec<usize> {
 impl<'a> Study<'a> {
     /// The points of a cost among these records, sorted; one for each network where the machine does not matter.
     pub(super) fn points(records: &[&'a Record], cost: Cost) -> Vec<Point<'a>> {
-        let mut points = BTreeMap::new();
-        for &record in records {
-            let (Some(value), Some(accuracy)) = (cost.of(record), accuracy(record)) else {
-                continue;
-            };
-            let machine = (!cost.is_of_network()).then(|| record.inputs.architecture.name.as_str());
-            let mut place = 0;
-            // Two designs of one name, or one design on two inputs, are two points.
-            while machine.is_some() && points.contains_key(&(machine, label_order(record), place)) {
-                place += 1;
-            }
-            let key = (machine, label_order(record), place);
-            points.entry(key).or_insert(Point { record, cost: value, accuracy });
+        let point = |&record: &&'a Record| {
+            let (cost, accuracy) = (cost.of(record)?, accuracy(record)?);
+            Some(Point { record, cost, accuracy })
+        };
+        let mut points: Vec<_> = records.iter().filter_map(point).collect();
+        let machine = |point: &Point<'a>| {
+            (!cost.is_of_network()).then_some(point.record.inputs.architecture.name.as_str())
+        };
+        // An order that does not depend on that of the Records.
+        points.sort_by(|a, b| {
+            (machine(a), label_order(a.record))
+                .cmp(&(machine(b), label_order(b.record)))
+                .then(a.cost.total_cmp(&b.cost))
+                .then(a.record.command.cmp(&b.record.command))
+        });
+        if cost.is_of_network() {
+            let digest = |point: &Point<'_>| point.record.inputs.network.digest;
+            points.dedup_by(|a, b| digest(a) == digest(b));
         }
-        points.into_values().collect()
+        points
     }
 
     /// A name for each network, as short as tells them apart.

@@ -91,7 +91,7 @@ const fn grey(level: u8, hatch: Hatch) -> Fill {
 }
 
 /// Fills of a bar's parts, neighbours as different as may be.
-pub(super) const FILLS: [Fill; 7] = [
+pub(super) const FILLS: [Fill; 8] = [
     grey(70, Hatch::None),
     grey(255, Hatch::Rising),
     grey(185, Hatch::None),
@@ -99,6 +99,7 @@ pub(super) const FILLS: [Fill; 7] = [
     grey(125, Hatch::None),
     grey(225, Hatch::Falling),
     grey(255, Hatch::Upright),
+    grey(35, Hatch::None),
 ];
 
 /// Outlines of bars, and axes.
