@@ -197,8 +197,12 @@ fn built_in_files_load() {
     for entry in fs::read_dir(root().join("experiments/plans")).unwrap() {
         let path = entry.unwrap().path();
         let text = fs::read_to_string(&path).unwrap();
-        tridot_models::scheme::Plan::from_toml(&text)
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let read = if text.contains("[[stage]]") {
+            tridot_models::train::TrainingPlan::from_toml(&text).map(drop)
+        } else {
+            tridot_models::scheme::Plan::from_toml(&text).map(drop)
+        };
+        read.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
     for (folder, names) in [
         ("arch", tridot_sim::arch::Architecture::preset_names()),

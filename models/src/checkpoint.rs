@@ -274,5 +274,5 @@ fn instruction_set() -> &'static str {
             return "x86-64 with AVX2";
         }
     }
-    std::env::consts::ARCH
+    if cfg!(target_arch = "aarch64") { "AArch64" } else { "portable" }
 }

@@ -136,6 +136,12 @@ impl Form {
         if bytes.starts_with(b"PK\x03\x04") {
             return Self::Zip;
         }
+        // Before the others: the header's length may begin like any of them.
+        if let (Some((length, rest)), Some(&b'{')) = (bytes.split_first_chunk(), bytes.get(8))
+            && u64::from_le_bytes(*length) <= rest.len() as u64
+        {
+            return Self::Safetensors;
+        }
         if let Some((_, what)) = MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic)) {
             return Self::Refused(what);
         }

@@ -24,6 +24,14 @@ fn header_refusal(header: &str) -> String {
 }
 
 #[test]
+fn a_header_length_that_begins_like_another_file_is_no_mistake() {
+    let header = r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
+    // 0x80 = 128 bytes, as a Python pickle begins.
+    let file = safetensors_file(&format!("{header:128}"), &[0, 0, 0x80, 0x3f]);
+    assert_eq!(Checkpoint::read(&file).unwrap().tensors["a"].values, [1.0]);
+}
+
+#[test]
 fn safetensors_of_every_float_type_are_read() {
     // 1.5 in each type; the counter is left out, and so is the prefix.
     let header = r#"{"__metadata__":{"source":"here"},

@@ -7,6 +7,7 @@ use serde::Serialize;
 use tridot_models::import::Checkpoint;
 use tridot_models::scheme::Plan;
 use tridot_models::topology::{Topology, TopologyOperator};
+use tridot_models::train::TrainingPlan;
 
 use crate::files;
 use crate::print::{Printer, grouped};
@@ -94,6 +95,17 @@ pub(super) fn tell_text(path: &Path, bytes: Vec<u8>, printer: &Printer) -> Resul
     let file_bytes = bytes.len();
     let text = files::text(path, bytes)?;
     let place = || path.display().to_string();
+    if text.lines().any(|line| line.trim_start().starts_with("[[stage]]")) {
+        let plan = TrainingPlan::from_toml(&text).with_context(place)?;
+        let epochs: usize = plan.stages.iter().map(|stage| stage.epochs).sum();
+        printer.line(format_args!(
+            "training plan of {}: {} stages, {epochs} epochs",
+            plan.network,
+            plan.stages.len()
+        ));
+        let report = PlanReport { kind: "training_plan", file_bytes, plan: text };
+        return printer.object("inspect", &report);
+    }
     if text.lines().any(|line| line.trim_start().starts_with("others")) {
         let plan = Plan::from_toml(&text).with_context(place)?.to_toml();
         printer.line(format_args!("quantization plan, in full:\n{}", plan.trim_end()));
