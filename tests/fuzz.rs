@@ -13,6 +13,7 @@ mod driver;
 mod energy_table;
 mod json;
 mod network;
+mod plan;
 mod text;
 mod topology;
 #[path = "../models/src/import/tests/torch_file.rs"]
