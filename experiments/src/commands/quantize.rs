@@ -1,5 +1,7 @@
 //! `tridot quantize`: post-training quantization and export.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use tridot_models::calibrate::{self, CalibrationSet};
@@ -49,13 +51,17 @@ const SYNTHETIC: &str = "synthetic";
 const FLOAT_BATCH: usize = 512;
 
 pub(crate) fn run(arguments: &QuantizeArgs, printer: &Printer) -> Result<Verdict> {
-    files::check_writable(&arguments.output)?;
+    files::check_output(&arguments.output, &inputs(arguments))?;
     let plan = plan(arguments)?;
     let float = float_network(arguments)?;
     let folder = match &arguments.source.data {
         Some(dir) => Some(pictures::open(dir, float.topology.input, float.topology.classes)?),
         None => None,
     };
+    plan.schemes(&float.topology).with_context(|| match &arguments.plan {
+        Some(path) => path.display().to_string(),
+        None => "default plan".to_owned(),
+    })?;
     let exported = calibrated(arguments, &plan, &float, folder.as_ref(), printer)?;
     let (network, layers) = (exported.network, exported.layers);
     let network = match &folder {
@@ -69,6 +75,13 @@ pub(crate) fn run(arguments: &QuantizeArgs, printer: &Printer) -> Result<Verdict
     Ok(Verdict::Yes)
 }
 
+/// Every file and folder that is read.
+fn inputs(arguments: &QuantizeArgs) -> Vec<&Path> {
+    let network = arguments.network.as_deref().filter(|name| files::is_path(name)).map(Path::new);
+    let others = [network, arguments.plan.as_deref(), arguments.source.data.as_deref()];
+    std::iter::once(arguments.checkpoint.as_path()).chain(others.into_iter().flatten()).collect()
+}
+
 /// Quantizes on the folder's calibration pictures, or on synthetic ones, and exports.
 fn calibrated(
     arguments: &QuantizeArgs,
@@ -79,7 +92,7 @@ fn calibrated(
 ) -> Result<Exported> {
     let pictures = match folder {
         Some(folder) => folder.calibration()?,
-        None => data::picture_like(float.topology.input, arguments.seed, plan.calibration.samples),
+        None => data::picture_like(float.topology.input, arguments.seed, plan.calibration.samples)?,
     };
     let set = CalibrationSet {
         name: folder.map_or(SYNTHETIC, Folder::name),
@@ -87,11 +100,12 @@ fn calibrated(
         labels: folder.map(|_| &pictures.labels[..]),
     };
     let waiting = printer.spinner("quantize and calibrate");
-    let quantized = calibrate::quantize(float, plan, &set, arguments.seed)?;
+    let place = || arguments.checkpoint.display().to_string();
+    let quantized = calibrate::quantize(float, plan, &set, arguments.seed).with_context(place)?;
     waiting.finish_and_clear();
     let limit =
         if arguments.allow_rounding_error { RoundingLimit::None } else { RoundingLimit::OneStep };
-    Ok(export::network(&quantized, limit)?)
+    export::network(&quantized, limit).with_context(place)
 }
 
 /// The network with its float and integer accuracy on the test pictures in its provenance.
@@ -135,7 +149,7 @@ fn plan(arguments: &QuantizeArgs) -> Result<Plan> {
 fn float_network(arguments: &QuantizeArgs) -> Result<FloatNetwork> {
     let path = &arguments.checkpoint;
     let place = || path.display().to_string();
-    let bytes = files::read(path, files::MAX_CHECKPOINT_BYTES)?;
+    let bytes = files::read_plain(path, files::MAX_CHECKPOINT_BYTES)?;
     let checkpoint = Checkpoint::read(&bytes).with_context(place)?;
     drop(bytes);
     let topology = match &arguments.network {
