@@ -13,6 +13,7 @@ mod driver;
 mod energy_table;
 mod json;
 mod network;
+mod plan;
 mod records;
 mod text;
 mod topology;

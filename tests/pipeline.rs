@@ -161,11 +161,11 @@ fn folded_mobilenetv2_becomes_an_integer_network() {
     let Some(float) = float_network(name, file, "mobilenetv2-1.0-224-folded") else { return };
     let plan = Plan::from_toml(include_str!("../experiments/plans/mobilenetv2-b2.toml")).unwrap();
     let network = quantized_on_synthetic(&float, &plan, 8);
-    assert_all_equal(&network, &data::picture_like(network.input.tensor.shape, 1, 1));
+    assert_all_equal(&network, &data::picture_like(network.input.tensor.shape, 1, 1).unwrap());
 }
 
 fn quantized_on_synthetic(float: &FloatNetwork, plan: &Plan, n: usize) -> Network {
-    let pictures = data::picture_like(float.topology.input, 0, n);
+    let pictures = data::picture_like(float.topology.input, 0, n).unwrap();
     let mut plan = plan.clone();
     plan.calibration.samples = n;
     let set = CalibrationSet { name: "synthetic pictures", pixels: &pictures.pixels, labels: None };

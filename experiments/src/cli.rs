@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands;
-use crate::print::Printer;
+use crate::print::{self, Printer};
 
 /// What a command that could be carried out says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -417,17 +417,49 @@ fn parse_ternary(text: &str) -> Result<(u32, u32), String> {
 
 /// Parses the arguments, runs the command and returns the exit code.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
     let printer = Printer::new(&cli.global);
     let verdict = run(&cli, &printer).and_then(|verdict| printer.finish().map(|()| verdict));
     match verdict {
         Ok(Verdict::Yes) => ExitCode::SUCCESS,
         Ok(Verdict::No) => ExitCode::from(1),
         Err(error) => {
-            printer.error(&error);
+            print::error(&error);
             ExitCode::from(2)
         }
     }
+}
+
+/// Help and version as they are; wrong usage in one line.
+fn usage(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind;
+    let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if asked_for || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // Nothing is left to be done where even help cannot be printed.
+        drop(error.print());
+    } else {
+        print::error(&anyhow::anyhow!("{}", usage_line(&error.render().to_string())));
+    }
+    if asked_for { ExitCode::SUCCESS } else { ExitCode::from(2) }
+}
+
+/// What clap says in paragraphs, as one line: the error, its tips, and where help is.
+fn usage_line(text: &str) -> String {
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut parts = Vec::new();
+    let mut command = "tridot".to_owned();
+    for paragraph in text.split("\n\n").map(words) {
+        if let Some(usage) = paragraph.strip_prefix("Usage: ") {
+            let is_name = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase());
+            command = usage.split(' ').take_while(is_name).collect::<Vec<_>>().join(" ");
+        } else if !paragraph.is_empty() && !paragraph.starts_with("For more information") {
+            parts.push(paragraph.strip_prefix("error: ").unwrap_or(&paragraph).to_owned());
+        }
+    }
+    format!("{} (help: {command} --help)", parts.join("; "))
 }
 
 fn run(cli: &Cli, printer: &Printer) -> anyhow::Result<Verdict> {

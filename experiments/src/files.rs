@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use tridot_reports::record::Record;
@@ -20,11 +20,53 @@ pub(crate) const MAX_CHECKPOINT_BYTES: usize = 1 << 32;
 /// The largest TOML file that is read: 4 MiB.
 pub(crate) const MAX_TEXT_BYTES: usize = 1 << 22;
 
+/// The first bytes of a file, which say what it is.
+const HEAD_BYTES: u64 = 4096;
+
 /// The largest store that is read: 1 GiB.
 const MAX_RECORDS_BYTES: usize = 1 << 30;
 
-/// Reads a whole file of at most so many bytes.
+/// Reads a whole file of at most so many bytes. A pipe or a device may be a text, which is short.
 pub(crate) fn read(path: &Path, max_bytes: usize) -> Result<Vec<u8>> {
+    let file = open(path, max_bytes)?;
+    rest(path, &file, Vec::new(), max_bytes)
+}
+
+/// Reads a plain file of at most so many bytes, after a look at its first ones: a `safetensors` file
+/// whose header cannot be there is refused, and one that is neither that nor a zip archive is no
+/// longer than a text; of a longer one only the beginning is returned, if it is no text.
+pub(crate) fn read_plain(path: &Path, max_bytes: usize) -> Result<Vec<u8>> {
+    let file = open(path, max_bytes)?;
+    let metadata = file.metadata().with_context(|| path.display().to_string())?;
+    if !metadata.is_file() {
+        bail!("{}: must be a plain file, not a device, pipe or socket", path.display());
+    }
+    let mut head = Vec::new();
+    (&file).take(HEAD_BYTES).read_to_end(&mut head).with_context(|| path.display().to_string())?;
+    if head.starts_with(b"PK") {
+        return rest(path, &file, head, max_bytes);
+    }
+    if head.get(8) == Some(&b'{') {
+        let (length, _) = head.split_first_chunk().expect("there are nine bytes");
+        let (length, most) = (u64::from_le_bytes(*length), metadata.len() - 8);
+        if most < length {
+            bail!(
+                "{}: the header's length must be at most {most}, as the file has {} bytes, got {length}",
+                path.display(),
+                metadata.len()
+            );
+        }
+        return rest(path, &file, head, max_bytes);
+    }
+    let is_text = head.first().is_some_and(|byte| !matches!(byte, 0 | 0x80..));
+    if MAX_TEXT_BYTES as u64 <= metadata.len() && !is_text {
+        return Ok(head);
+    }
+    rest(path, &file, head, max_bytes.min(MAX_TEXT_BYTES))
+}
+
+/// Opens a file of at most so many bytes that is no folder.
+fn open(path: &Path, max_bytes: usize) -> Result<File> {
     let place = || path.display().to_string();
     let file = File::open(path).with_context(place)?;
     let metadata = file.metadata().with_context(place)?;
@@ -34,9 +76,19 @@ pub(crate) fn read(path: &Path, max_bytes: usize) -> Result<Vec<u8>> {
     if max_bytes as u64 <= metadata.len() {
         bail!("{}: must be smaller than {max_bytes} bytes, got {}", path.display(), metadata.len());
     }
-    let mut bytes = Vec::new();
+    Ok(file)
+}
+
+/// What was read of a file and what is left of it, at most so many bytes.
+fn rest(path: &Path, file: &File, mut bytes: Vec<u8>, max_bytes: usize) -> Result<Vec<u8>> {
     // A pipe or a growing file has no length to trust.
-    file.take(max_bytes as u64 + 1).read_to_end(&mut bytes).with_context(place)?;
+    let most = (max_bytes + 1).saturating_sub(bytes.len()) as u64;
+    match file.take(most).read_to_end(&mut bytes) {
+        Err(error) if error.kind() == std::io::ErrorKind::OutOfMemory => {
+            bail!("{}: memory for its contents must be there, got none", path.display())
+        }
+        result => result.with_context(|| path.display().to_string())?,
+    };
     if max_bytes < bytes.len() {
         bail!("{}: must be smaller than {max_bytes} bytes, but there are more", path.display());
     }
@@ -61,17 +113,16 @@ pub(crate) fn text(path: &Path, bytes: Vec<u8>) -> Result<String> {
 
 /// Reads and checks an integer network.
 pub(crate) fn read_network(path: &Path) -> Result<Network> {
-    let bytes = read(path, MAX_NETWORK_FILE_BYTES)?;
+    let bytes = read_plain(path, MAX_NETWORK_FILE_BYTES)?;
     Network::from_bytes(&bytes).with_context(|| path.display().to_string())
 }
 
 /// Writes beside the target, syncs and renames: the target is whole or untouched at any moment.
+/// A symbolic link stays, and the file that it leads to is replaced.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let place = || path.display().to_string();
-    if path.is_dir() {
-        bail!("{}: is a folder, not a file", path.display());
-    }
-    let folder = folder_of(path);
+    let target = target(path)?;
+    let folder = folder_of(&target);
     let mut builder = tempfile::Builder::new();
     builder.prefix(".tridot-").suffix(".part");
     #[cfg(unix)]
@@ -83,10 +134,66 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut beside = builder.tempfile_in(folder).map_err(|error| unwritable(path, &error))?;
     beside.as_file_mut().write_all(bytes).with_context(place)?;
     beside.as_file().sync_all().with_context(place)?;
-    beside.persist(path).map_err(|error| error.error).with_context(place)?;
+    beside.persist(&target).map_err(|error| error.error).with_context(place)?;
     #[cfg(unix)]
     File::open(folder).and_then(|folder| folder.sync_all()).with_context(place)?;
     Ok(())
+}
+
+/// The plain file that a path leads to, there or not; refuses what a rename would destroy or miss.
+fn target(path: &Path) -> Result<PathBuf> {
+    let text = path.as_os_str().as_encoded_bytes();
+    if text.ends_with(b"/") || text.ends_with(b"/.") || path.file_name().is_none() {
+        bail!("{}: names a folder, not a file", path.display());
+    }
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => bail!("{}: is a folder, not a file", path.display()),
+        Ok(metadata) if !metadata.is_file() => {
+            bail!("{}: must be a plain file or absent, is a device, pipe or socket", path.display())
+        }
+        Ok(_) => std::fs::canonicalize(path).map_err(|error| unwritable(path, &error)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            if path.is_symlink() {
+                bail!("{}: is a symbolic link to a file that is not there", path.display());
+            }
+            Ok(path.to_path_buf())
+        }
+        Err(error) => Err(unwritable(path, &error)),
+    }
+}
+
+/// Whether a file can be written there without loss of an input: found out before hours of work, not
+/// after. Inputs are files, or folders of files.
+pub(crate) fn check_output(path: &Path, inputs: &[&Path]) -> Result<()> {
+    check_writable(path)?;
+    for input in inputs {
+        let inside = input.is_dir() && path.exists() && is_same(folder_of(&target(path)?), input);
+        if inside || is_same(path, input) {
+            bail!(
+                "{}: must not be an input, which it would overwrite ({}): choose another output",
+                path.display(),
+                input.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Whether two paths lead to one file or folder, by whatever names and links.
+fn is_same(a: &Path, b: &Path) -> bool {
+    let (Ok(a_metadata), Ok(b_metadata)) = (std::fs::metadata(a), std::fs::metadata(b)) else {
+        return false;
+    };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        a_metadata.dev() == b_metadata.dev() && a_metadata.ino() == b_metadata.ino()
+    }
+    #[cfg(not(unix))]
+    {
+        let canonical = |path: &Path| std::fs::canonicalize(path).ok();
+        a_metadata.is_file() == b_metadata.is_file() && canonical(a) == canonical(b)
+    }
 }
 
 /// The folder that a file lies in.
@@ -104,11 +211,8 @@ fn unwritable(path: &Path, error: &std::io::Error) -> anyhow::Error {
 
 /// Whether a file can be written there: found out before hours of work, not after.
 pub(crate) fn check_writable(path: &Path) -> Result<()> {
-    if path.is_dir() {
-        bail!("{}: is a folder, not a file", path.display());
-    }
-    let folder = folder_of(path);
-    let beside = tempfile::Builder::new().prefix(".tridot-").tempfile_in(folder);
+    let target = target(path)?;
+    let beside = tempfile::Builder::new().prefix(".tridot-").tempfile_in(folder_of(&target));
     beside.map(drop).map_err(|error| unwritable(path, &error))
 }
 
@@ -193,7 +297,7 @@ pub(crate) fn energy_table(argument: &str) -> Result<(EnergyTable, String)> {
 /// Reads a trace and refuses one of another network.
 pub(crate) fn read_trace(path: &Path, network: &Network) -> Result<Trace> {
     let place = || path.display().to_string();
-    let trace = Trace::from_bytes(&read(path, MAX_TRACE_FILE_BYTES)?).with_context(place)?;
+    let trace = Trace::from_bytes(&read_plain(path, MAX_TRACE_FILE_BYTES)?).with_context(place)?;
     trace.fits(network).with_context(place)?;
     Ok(trace)
 }
@@ -219,6 +323,17 @@ pub(crate) fn append_record(folder: &Path, record: Record) -> Result<()> {
     let path = folder.join(RECORDS);
     store.insert(record).with_context(|| path.display().to_string())?;
     write(&path, store.to_csv().as_bytes())
+}
+
+/// Whether an argument names a file that begins as integer networks do: a header's length, then a brace.
+#[cfg(feature = "train")]
+pub(crate) fn is_safetensors(argument: &str) -> bool {
+    let mut head = [0; 9];
+    let is_plain = || std::fs::metadata(argument).is_ok_and(|metadata| metadata.is_file());
+    is_path(argument)
+        && is_plain()
+        && File::open(argument).and_then(|mut file| file.read_exact(&mut head)).is_ok()
+        && head[8] == b'{'
 }
 
 /// Whether an argument names a file and not something built in.

@@ -53,7 +53,7 @@ impl Printer {
     /// A line for people; nothing where JSON is asked for.
     pub(crate) fn line(&self, line: impl Display) {
         if !self.json {
-            self.push(&format!("{line}\n"));
+            self.push(&format!("{}\n", visible(&line.to_string())));
         }
     }
 
@@ -64,7 +64,9 @@ impl Printer {
         }
         let mut table = Table::new();
         table.load_preset(presets::NOTHING).set_header(heads.iter().copied());
-        table.add_rows(rows);
+        let visible_row =
+            |row: Vec<String>| row.iter().map(|cell| visible(cell)).collect::<Vec<_>>();
+        table.add_rows(rows.into_iter().map(visible_row));
         for (column_idx, column) in table.column_iter_mut().enumerate() {
             column.set_padding((if column_idx == 0 { 0 } else { 2 }, 0));
             if 0 < column_idx {
@@ -78,7 +80,10 @@ impl Printer {
     pub(crate) fn object<T: Serialize>(&self, command: &str, content: &T) -> Result<()> {
         if self.json {
             let envelope = Envelope { format: JSON_FORMAT, command, content };
-            self.push(&format!("{}\n", serde_json::to_string(&envelope)?));
+            let json = serde_json::to_string(&envelope)?;
+            // Only strings hold such characters, and JSON writes them so, too.
+            let escaped = |c: char| format!("\\u{:04x}", u32::from(c));
+            self.push(&format!("{}\n", replaced(&json, acts_on_terminals, escaped)));
         }
         Ok(())
     }
@@ -105,13 +110,6 @@ impl Printer {
         }
     }
 
-    /// An error, in one line.
-    #[expect(clippy::unused_self, reason = "errors are printed whatever the options")]
-    pub(crate) fn error(&self, error: &anyhow::Error) {
-        let line = format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ");
-        drop(writeln!(io::stderr(), "tridot: {line}"));
-    }
-
     /// A sign of life while something without steps runs.
     #[cfg(feature = "train")]
     pub(crate) fn spinner(&self, what: &str) -> ProgressBar {
@@ -136,6 +134,32 @@ impl Printer {
     }
 }
 
+/// An error, in one line, whatever the options.
+pub(crate) fn error(error: &anyhow::Error) {
+    let line = format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ");
+    drop(writeln!(io::stderr(), "tridot: {}", visible(&line)));
+}
+
+/// Text of a file or an argument as people may see it: lines stay lines, but nothing else in it moves
+/// the cursor, changes colours or reorders what is read.
+fn visible(text: &str) -> String {
+    let is_hidden = |c: char| acts_on_terminals(c) && c != '\n';
+    replaced(text, is_hidden, |c| c.escape_unicode().to_string())
+}
+
+/// Control characters, and those that change the direction of writing.
+fn acts_on_terminals(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn replaced(text: &str, which: impl Fn(char) -> bool, by: impl Fn(char) -> String) -> String {
+    let mut result = String::with_capacity(text.len());
+    for c in text.chars() {
+        if which(c) { result += &by(c) } else { result.push(c) }
+    }
+    result
+}
+
 /// A percentage with two decimals.
 pub(crate) fn percent(value: f64) -> String {
     format!("{value:.2}")
@@ -152,4 +176,18 @@ pub(crate) fn grouped(count: impl Display) -> String {
         text.push(digit);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_printed_acts_on_the_terminal() {
+        assert_eq!(
+            visible("a\u{1b}[2J\nb\r\u{9b}c\u{202e}d"),
+            "a\\u{1b}[2J\nb\\u{d}\\u{9b}c\\u{202e}d"
+        );
+        assert_eq!(visible("résumé, 10⁹ ×"), "résumé, 10⁹ ×");
+    }
 }

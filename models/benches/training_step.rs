@@ -44,7 +44,7 @@ fn main() {
     let network = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let network = network.as_deref().unwrap_or("resnet20");
     let shape = topology::builtin(network).expect("a built-in network").input;
-    let pictures = data::picture_like(shape, 0, BATCH * STEPS);
+    let pictures = data::picture_like(shape, 0, BATCH * STEPS).expect("few small pictures");
     for quantized in [false, true] {
         let seconds = seconds_per_step(network, quantized, &pictures);
         let what = if quantized { "quantized" } else { "float" };

@@ -251,9 +251,10 @@ pub(crate) fn measure(
         }
     }
     for (layer, histogram) in float.topology.layers.iter().zip(&total[1..]) {
-        if !histogram.is_finite() {
+        if let Some(value) = histogram.not_finite() {
             let place = format!("layer `{}`", layer.name);
-            return Err(Error::malformed(place, "NaN or infinite on calibration pictures"));
+            let what = "every output on calibration pictures";
+            return Err(Error::limit(place, what, "finite", value));
         }
     }
     Ok(tensor_formats(&classes, &total, input_scale, raw))

@@ -16,7 +16,7 @@ use tridot_sim::network::Shape;
 
 use crate::Error;
 
-pub use synthetic::{picture_like, synthetic, synthetic_fits};
+pub use synthetic::{MAX_PICTURE_BYTES, picture_like, synthetic, synthetic_fits};
 
 /// Pictures of one shape and their labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,21 +81,21 @@ pub struct Folder {
 
 #[derive(Debug, Clone)]
 enum Contents {
-    Cifar10 { records_per_file: usize },
+    Cifar10 { test_records: usize },
     VisualWakeWords { rows: Vec<vww::Row> },
 }
 
 impl Folder {
     /// Looks into the folder that directly holds `test_batch.bin` (CIFAR-10, binary version) or
-    /// `y_labels.csv` (Visual Wake Words), checks that every file of the set is there and has the
-    /// length it must have, and reads no picture.
+    /// `y_labels.csv` (Visual Wake Words), checks that every file of the test set, and of Visual Wake
+    /// Words every file, is there and has the length it must have, and reads no picture.
     pub fn open(dir: &Path) -> Result<Self, Error> {
         if !dir.is_dir() {
             let reason = if dir.exists() { "is not a folder" } else { "there is no such folder" };
             return Err(at(dir, reason));
         }
         let contents = match (dir.join(cifar10::MARK).exists(), dir.join(vww::MARK).exists()) {
-            (true, false) => Contents::Cifar10 { records_per_file: cifar10::survey(dir)? },
+            (true, false) => Contents::Cifar10 { test_records: cifar10::test_records(dir)? },
             (false, true) => Contents::VisualWakeWords { rows: vww::survey(dir)? },
             (true, true) => {
                 return Err(at(
@@ -138,12 +138,14 @@ impl Folder {
         }
     }
 
-    /// The training pictures of CIFAR-10 in the order of their files; of Visual Wake Words the
+    /// The training pictures of CIFAR-10 in the order of their files, of which each must have as many
+    /// as the test set, so that a file cut off between two pictures is noticed; of Visual Wake Words the
     /// rows 0, 2, 4, … of `y_labels.csv`.
     pub fn calibration(&self) -> Result<Pictures, Error> {
         match &self.contents {
-            Contents::Cifar10 { records_per_file } => {
-                cifar10::read(&self.dir, &cifar10::TRAINING_FILES, *records_per_file)
+            Contents::Cifar10 { test_records } => {
+                cifar10::check_training_files(&self.dir, *test_records)?;
+                cifar10::read(&self.dir, &cifar10::TRAINING_FILES, *test_records)
             }
             Contents::VisualWakeWords { rows } => vww::read(&self.dir, rows.iter().step_by(2)),
         }
@@ -152,8 +154,8 @@ impl Folder {
     /// The test pictures of CIFAR-10; of Visual Wake Words the rows 1, 3, 5, … of `y_labels.csv`.
     pub fn test(&self) -> Result<Pictures, Error> {
         match &self.contents {
-            Contents::Cifar10 { records_per_file } => {
-                cifar10::read(&self.dir, &[cifar10::MARK], *records_per_file)
+            Contents::Cifar10 { test_records } => {
+                cifar10::read(&self.dir, &[cifar10::MARK], *test_records)
             }
             Contents::VisualWakeWords { rows } => {
                 vww::read(&self.dir, rows.iter().skip(1).step_by(2))
@@ -178,8 +180,8 @@ fn at(path: &Path, reason: impl Into<String>) -> Error {
     Error::malformed(path.display().to_string(), reason)
 }
 
-fn io_error(path: &Path, source: std::io::Error) -> Error {
-    Error::Io { path: path.display().to_string(), source }
+fn io_error(path: &Path, cause: std::io::Error) -> Error {
+    Error::Io { path: path.display().to_string(), cause }
 }
 
 /// The length of a plain file, in bytes.

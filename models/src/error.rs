@@ -28,15 +28,21 @@ pub enum Error {
     Network(#[from] tridot_sim::Error),
     /// A tensor operation of candle failed.
     #[error("tensor operation: {0}")]
-    Candle(#[from] candle_core::Error),
+    Candle(String),
     /// A data-set folder could not be read.
-    #[error("{path}: {source}")]
+    #[error("{path}: {cause}")]
     Io {
         /// The file.
         path: String,
-        /// The cause.
-        source: std::io::Error,
+        /// The cause: in the text above, so it is no source, which would be printed once more.
+        cause: std::io::Error,
     },
+}
+
+impl From<candle_core::Error> for Error {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Candle(error.to_string())
+    }
 }
 
 impl Error {

@@ -14,6 +14,9 @@ use crate::topology::{DotLayer, Topology};
 /// The version of the file form that this reader accepts and this writer writes.
 pub const FORMAT: u32 = 1;
 
+/// Pictures that calibrate, at most.
+pub const MAX_CALIBRATION_SAMPLES: usize = 1_000_000;
+
 /// What the weights of a layer become. Written `fixed(8)`, `dbq(2)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -133,6 +136,12 @@ pub struct Plan {
     pub layers: BTreeMap<String, Scheme>,
 }
 
+/// The one key that every version of the file has.
+#[derive(Deserialize)]
+struct Version {
+    format: i64,
+}
+
 /// The TOML shape of a plan; the defaults of [`Plan::default_with_branches`] are written there.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -215,12 +224,14 @@ impl Plan {
     /// # Ok::<(), tridot_models::Error>(())
     /// ```
     pub fn from_toml(text: &str) -> Result<Self, Error> {
-        let raw: Raw = toml::from_str(text).map_err(|error| at_line(text, &error))?;
-        match raw.format {
-            Some(FORMAT) => raw.plan(),
-            Some(other) => Err(Error::limit("plan", "format", FORMAT.to_string(), other)),
-            None => Err(Error::malformed("line 1, column 1", "missing field `format`")),
+        // The version first, so that another version's keys are not blamed.
+        let version: Version = toml::from_str(text).map_err(|error| at_line(text, &error))?;
+        if version.format != i64::from(FORMAT) {
+            let limit = format!("{FORMAT}, the version that this program reads");
+            return Err(Error::limit("plan", "format", limit, version.format));
         }
+        let raw: Raw = toml::from_str(text).map_err(|error| at_line(text, &error))?;
+        raw.plan()
     }
 
     /// Refuses numbers outside their limits.
@@ -235,8 +246,10 @@ impl Plan {
             let limit = format!("between {low} and {high}");
             return Err(Error::limit("plan", "scale_bits", limit, self.scale_bits));
         }
-        if self.calibration.samples == 0 {
-            return Err(Error::limit("plan", "calibration.samples", "at least 1", 0));
+        let samples = self.calibration.samples;
+        if !(1..=MAX_CALIBRATION_SAMPLES).contains(&samples) {
+            let limit = format!("between 1 and {MAX_CALIBRATION_SAMPLES}");
+            return Err(Error::limit("plan", "calibration.samples", limit, samples));
         }
         Ok(())
     }
@@ -256,7 +269,8 @@ impl Plan {
         if let Some(name) = self.layers.keys().find(|name| !is_known(name)) {
             let known: Vec<&str> = dots.iter().map(|dot| dot.layer.name.as_str()).collect();
             let reason = format!(
-                "`{name}` is no layer with weights of `{}`; these are: {}",
+                "`{}` is no layer with weights of `{}`; these are: {}",
+                name.escape_debug(),
                 topology.name,
                 known.join(", ")
             );
@@ -283,7 +297,14 @@ impl Plan {
 /// One line from a TOML error: line and column, then what is wrong.
 pub(crate) fn at_line(text: &str, error: &toml::de::Error) -> Error {
     let offset = error.span().map_or(0, |span| span.start);
-    let reason = error.message().replace('\n', " ");
+    let mut reason = String::new();
+    for c in error.message().chars() {
+        match c {
+            '\n' => reason.push(' '),
+            c if c.is_control() => reason.extend(c.escape_default()),
+            c => reason.push(c),
+        }
+    }
     Error::malformed(line_and_column(text, offset), reason)
 }
 
@@ -334,7 +355,18 @@ mod tests {
             "plan: activation_bits must be between 1 and 8, got 9"
         );
         assert_eq!(with("scale_bits = 1"), "plan: scale_bits must be between 2 and 18, got 1");
-        assert_eq!(refused("format = 2\nothers = \"dbq(2)\""), "plan: format must be 1, got 2");
-        assert!(with("calibration.samples = 0").contains("at least 1, got 0"));
+        for samples in ["0", "1000001", "4611686018427387904"] {
+            let message =
+                format!("plan: calibration.samples must be between 1 and 1000000, got {samples}");
+            assert_eq!(with(&format!("calibration.samples = {samples}")), message);
+        }
+    }
+
+    #[test]
+    fn another_version_is_named_before_its_keys_are_blamed() {
+        let message = "plan: format must be 1, the version that this program reads, got 2";
+        assert_eq!(refused("format = 2\nothers = \"dbq(2)\""), message);
+        assert_eq!(refused("format = 2\nothers = \"dbq(2)\"\nnew_key = 3"), message);
+        assert_eq!(refused("format = 2\nothers = \"new(2)\""), message);
     }
 }

@@ -7,16 +7,21 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use safetensors::tensor::{Dtype, View};
+use safetensors::tensor::Dtype;
 use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::digest::Digest;
 use crate::{Error, limits};
 
 /// Bytes of the header's length.
 const LENGTH_BYTES: usize = 8;
 /// The header's key that names no tensor.
 const METADATA: &str = "__metadata__";
+/// The metadata key of the digest of the description and the data.
+const DIGEST: &str = "tridot_digest";
+/// The header is padded to a multiple of it, so that data is aligned.
+const ALIGNMENT: usize = 8;
 
 /// A file whose header has been read and whose tensors tile its data.
 #[derive(Debug)]
@@ -26,10 +31,12 @@ pub(crate) struct Container<'a> {
     metadata: BTreeMap<String, String>,
     tensors: BTreeMap<String, RawTensor>,
     data: &'a [u8],
+    /// What the file says that its digest is, and what it is.
+    digests: Option<(String, Digest)>,
 }
 
 /// What the header says of a tensor.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawTensor {
     dtype: Dtype,
@@ -56,22 +63,39 @@ impl<'a> Container<'a> {
         let header: Header = serde_json::from_slice(header)
             .map_err(|error| Error::malformed("header", error.to_string()))?;
         tile(&place, &header.tensors, data.len())?;
-        Ok(Self { kind, metadata: header.metadata, tensors: header.tensors, data })
+        let Header { metadata, tensors } = header;
+        Ok(Self { kind, metadata, tensors, data, digests: None })
     }
 
-    /// The text of the only metadata key.
+    /// The text of the description, which is under the only metadata key beside the digest's.
     pub(crate) fn take_metadata(&mut self, key: &str) -> Result<String, Error> {
-        let text = self.metadata.remove(key);
-        let text = text.ok_or_else(|| {
-            let reason = format!("no metadata key `{key}`: not a tridot {}", self.kind);
-            Error::malformed("header", reason)
-        })?;
+        let text = self.take_key(key)?;
+        let said = self.take_key(DIGEST)?;
+        self.digests = Some((said, Digest::of_parts([text.as_bytes(), self.data])));
         match self.metadata.keys().next() {
             None => Ok(text),
             Some(other) => {
                 Err(Error::malformed("header", format!("unknown metadata key `{other}`")))
             }
         }
+    }
+
+    fn take_key(&mut self, key: &str) -> Result<String, Error> {
+        self.metadata.remove(key).ok_or_else(|| {
+            let reason = format!("no metadata key `{key}`: not a tridot {}", self.kind);
+            Error::malformed("header", reason)
+        })
+    }
+
+    /// Refuses contents that are not those that were written. Called last: other refusals say more.
+    pub(crate) fn unchanged(&self) -> Result<(), Error> {
+        let (said, is) = self.digests.as_ref().expect("the description was taken");
+        if *said == is.to_string() {
+            return Ok(());
+        }
+        let place = format!("{} file", self.kind);
+        let what = "the digest of its contents";
+        Err(Error::limit(place, what, format!("the `{DIGEST}` of its header, {said}"), is))
     }
 
     /// The bytes of a tensor of this element type and shape (`None`: any length), once.
@@ -169,42 +193,54 @@ pub(crate) fn description<T: DeserializeOwned>(json: &str, format: u32) -> Resul
     serde_json::from_str(json).map_err(refuse)
 }
 
-/// A file of these tensors and one metadata key. Same content, same bytes.
+/// A file of these tensors, a description and the digest of both. Same content, same bytes.
 pub(crate) fn write(
-    tensors: Vec<(String, Tensor<'_>)>,
+    mut tensors: Vec<(String, Tensor<'_>)>,
     key: &str,
     description: &impl Serialize,
 ) -> Vec<u8> {
-    let description =
-        serde_json::to_string(description).expect("strings, finite numbers and vectors are JSON");
-    let metadata = [(key.to_owned(), description)];
-    safetensors::serialize(tensors, Some(metadata.into()))
-        .expect("every tensor has the bytes of its shape, and the header is limited")
+    // Wide elements first: every tensor begins at a multiple of its element's width.
+    tensors
+        .sort_by(|(a_name, a), (b_name, b)| b.dtype.cmp(&a.dtype).then_with(|| a_name.cmp(b_name)));
+    let description = json(description);
+    let data: Vec<&[u8]> = tensors.iter().map(|(_, tensor)| &*tensor.bytes).collect();
+    let digest =
+        Digest::of_parts(std::iter::once(description.as_bytes()).chain(data.iter().copied()))
+            .to_string();
+    let metadata = BTreeMap::from([(key, description.as_str()), (DIGEST, digest.as_str())]);
+    let mut header = format!("{{{}:{}", json(&METADATA), json(&metadata));
+    let mut position = 0;
+    for (name, tensor) in &tensors {
+        let end = position + tensor.bytes.len();
+        let raw = RawTensor {
+            dtype: tensor.dtype,
+            shape: tensor.shape.clone(),
+            data_offsets: [position, end],
+        };
+        header += &[",", &json(name), ":", &json(&raw)].concat();
+        position = end;
+    }
+    header.push('}');
+    let padded = header.len().next_multiple_of(ALIGNMENT);
+    let mut file = Vec::with_capacity(LENGTH_BYTES + padded + position);
+    file.extend((padded as u64).to_le_bytes());
+    file.extend(header.as_bytes());
+    file.resize(LENGTH_BYTES + padded, b' ');
+    for bytes in data {
+        file.extend(bytes);
+    }
+    file
 }
 
-/// A tensor to be written.
+fn json(value: &(impl Serialize + ?Sized)) -> String {
+    serde_json::to_string(value).expect("strings, finite numbers and vectors are JSON")
+}
+
+/// A tensor to be written: its bytes are those of its shape.
 pub(crate) struct Tensor<'a> {
     pub(crate) dtype: Dtype,
     pub(crate) shape: Vec<usize>,
     pub(crate) bytes: Cow<'a, [u8]>,
-}
-
-impl View for Tensor<'_> {
-    fn dtype(&self) -> Dtype {
-        self.dtype
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.bytes)
-    }
-
-    fn data_len(&self) -> usize {
-        self.bytes.len()
-    }
 }
 
 /// The little-endian numbers of a tensor.

@@ -13,11 +13,21 @@ pub struct Digest(u128);
 impl Digest {
     /// The digest of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
+        Self::of_parts([bytes])
+    }
+
+    /// The digest of parts one behind the other.
+    ///
+    /// ```
+    /// use tridot_sim::digest::Digest;
+    /// assert_eq!(Digest::of_parts([&b"ab"[..], b"", b"c"]), Digest::of(b"abc"));
+    /// ```
+    pub fn of_parts<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         // Offset basis and prime of the 128-bit FNV hash.
         const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
         const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
         let step = |hash: u128, &byte: &u8| (hash ^ u128::from(byte)).wrapping_mul(PRIME);
-        Self(bytes.iter().fold(BASIS, step))
+        Self(parts.into_iter().flatten().fold(BASIS, step))
     }
 }
 

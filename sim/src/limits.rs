@@ -12,8 +12,8 @@ pub const MAX_SIDE: usize = 16_384;
 pub const MAX_CHANNELS: usize = 65_536;
 /// Elements of one tensor (16.8 M: a 4096 × 4096 picture).
 pub const MAX_TENSOR_ELEMENTS: usize = 1 << 24;
-/// Elements of all tensors of a network together, for one picture.
-pub const MAX_NETWORK_ELEMENTS: usize = 1 << 27;
+/// Elements of all tensors of a network together, for one picture: ten times those of MobileNetV2 at 224 × 224.
+pub const MAX_NETWORK_ELEMENTS: usize = 1 << 26;
 /// Kernel height or width.
 pub const MAX_KERNEL_SIDE: usize = 1024;
 /// Stride, in pixels.

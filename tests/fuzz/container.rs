@@ -1,8 +1,13 @@
 //! Mutants of `safetensors` files: networks and checkpoints.
 
+use tridot_sim::digest::Digest;
+
 use super::driver::{Mutant, Touched};
 use super::json::Json;
 use crate::random::Random;
+
+/// The metadata key of the digest that networks and traces carry.
+const DIGEST: &str = "tridot_digest";
 
 /// A file taken apart: its header as JSON and its data.
 pub(crate) struct Safetensors {
@@ -16,6 +21,28 @@ impl Safetensors {
         let (length, rest) = file.split_first_chunk().expect("a header's length");
         let (header, data) = rest.split_at(usize::try_from(u64::from_le_bytes(*length)).unwrap());
         Self { header: String::from_utf8(header.to_vec()).unwrap(), data: data.to_vec() }
+    }
+
+    /// The mutant with the digest of what it holds now, where there is a description and a digest: what
+    /// only the digest would refuse comes through.
+    pub(crate) fn sealed(&self, key: &str, mutant: Mutant) -> Mutant {
+        let header: serde_json::Value = serde_json::from_str(&self.header).unwrap();
+        let old = header["__metadata__"][DIGEST].as_str().expect("a file that has a digest");
+        let sealed = || {
+            let (length, rest) = mutant.bytes.split_first_chunk()?;
+            let length_read = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+            let (header, data) = rest.split_at_checked(length_read)?;
+            let json: serde_json::Value = serde_json::from_slice(header).ok()?;
+            let text = json["__metadata__"][key].as_str()?;
+            let new = Digest::of_parts([text.as_bytes(), data]).to_string();
+            // In the text, as JSON that is read and written again has lost its repeated keys.
+            let header = std::str::from_utf8(header).ok()?.replace(old, &new);
+            Some([length, header.as_bytes(), data].concat())
+        };
+        match sealed() {
+            Some(bytes) => Mutant { what: format!("{}, sealed", mutant.what), bytes, ..mutant },
+            None => mutant,
+        }
     }
 
     /// The file with another header, whose length is right.

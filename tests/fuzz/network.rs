@@ -58,14 +58,15 @@ fn use_accepted(network: &Network, bytes: &[u8]) {
 }
 
 fn mutant(random: &mut Random, file: &[u8], parsed: &Safetensors, other: &[u8]) -> Mutant {
-    match random.below(20) {
+    let mutant = match random.below(20) {
         0..=8 => parsed.metadata_mutant(random, "tridot"),
         9..=12 => parsed.header_mutant(random),
         13 => parsed.length_mutant(random),
         14..=15 => splice(random, file, other),
         16..=17 => parsed.data_mutant(random),
         _ => flip_bits(random, file),
-    }
+    };
+    if random.percent(80) { parsed.sealed("tridot", mutant) } else { mutant }
 }
 
 #[test]

@@ -78,6 +78,8 @@ fn hostile_traces_are_refused_or_usable() {
             16..=17 => parsed[base].data_mutant(&mut random),
             _ => flip_bits(&mut random, file),
         };
+        let mutant =
+            if random.percent(80) { parsed[base].sealed("tridot_trace", mutant) } else { mutant };
         Mutant { what: format!("trace of seed {base}, {}", mutant.what), ..mutant }
     });
     let tally = fuzz("trace", mutants, read, |trace, bytes| use_accepted(trace, bytes, &networks));

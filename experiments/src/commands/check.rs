@@ -1,5 +1,7 @@
 //! `tridot check`: all implementations, compared on every value of every tensor.
 
+use std::ops::Range;
+
 use anyhow::Result;
 use serde::Serialize;
 use tridot_models::candle_model;
@@ -18,6 +20,33 @@ mod machine;
 
 /// Pictures that the candle model computes at once: enough for its matrix products, little memory.
 const CANDLE_BATCH: usize = 4;
+/// Bytes of the tensors that all threads hold at once, unless a single picture needs more.
+const MAX_TENSOR_BYTES: usize = 1 << 31;
+/// What a picture in work holds for each element of its tensors: two implementations' values as i64, and
+/// the candle model's as i64, as f32 and on the way.
+const BYTES_PER_ELEMENT: usize = 3 * 8 + 2 * 4;
+
+/// Pictures in work at once, so that their tensors fit [`MAX_TENSOR_BYTES`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct AtOnce {
+    /// Of them, by one thread, in one batch of the candle model.
+    batch: usize,
+    /// Batches by all threads.
+    batches: usize,
+}
+
+impl AtOnce {
+    fn of(network: &Network) -> Self {
+        Self::new(pictures::elements(network))
+    }
+
+    /// For a network with so many elements in all its tensors together.
+    fn new(elements: usize) -> Self {
+        let pictures = (MAX_TENSOR_BYTES / (BYTES_PER_ELEMENT * elements)).max(1);
+        let batch = pictures.min(CANDLE_BATCH);
+        Self { batch, batches: pictures / batch }
+    }
+}
 
 #[derive(Serialize)]
 struct Report {
@@ -86,26 +115,16 @@ fn compare(network: &Network, test: &Pictures, printer: &Printer) -> Result<Vec<
         backends.iter().map(|&backend| Prepared::new(network, backend)).collect();
     let prepared = prepared?;
     let bar = printer.bar("check", test.len() as u64);
-    let parts = threads::map(
-        test.len().div_ceil(CANDLE_BATCH),
+    let at_once = AtOnce::of(network);
+    let parts = threads::map_at_most(
+        at_once.batches,
+        test.len().div_ceil(at_once.batch),
         || prepared.iter().map(Scratch::new).collect::<Vec<_>>(),
         |scratches, batch| {
-            let first = batch * CANDLE_BATCH;
-            let pictures = first..test.len().min(first + CANDLE_BATCH);
-            let pixels: Vec<u8> = pictures.clone().flat_map(|i| test.picture(i)).copied().collect();
-            let candle = candle_model::run(network, &pixels, pictures.len())?;
-            let mut comparisons = vec![Comparison::default(); prepared.len() + 1];
-            for i in pictures {
-                let expected = reference::run(network, test.picture(i))?;
-                for ((prepared, scratch), comparison) in
-                    prepared.iter().zip(&mut *scratches).zip(&mut comparisons)
-                {
-                    comparison.add(i, &expected, &prepared.tensors(scratch, test.picture(i))?);
-                }
-                let candle = picture_of(&candle, &expected, i - first);
-                comparisons[prepared.len()].add(i, &expected, &candle);
-                bar.inc(1);
-            }
+            let first = batch * at_once.batch;
+            let pictures = first..test.len().min(first + at_once.batch);
+            let comparisons = compare_batch(network, test, pictures.clone(), &prepared, scratches)?;
+            bar.inc(pictures.len() as u64);
             Ok(comparisons)
         },
     )?;
@@ -121,6 +140,31 @@ fn compare(network: &Network, test: &Pictures, printer: &Printer) -> Result<Vec<
         }
     }
     Ok(compared)
+}
+
+/// One batch of pictures on every implementation; the candle model comes last.
+fn compare_batch(
+    network: &Network,
+    test: &Pictures,
+    pictures: Range<usize>,
+    prepared: &[Prepared],
+    scratches: &mut [Scratch],
+) -> Result<Vec<Comparison>> {
+    let first = pictures.start;
+    let pixels: Vec<u8> = pictures.clone().flat_map(|i| test.picture(i)).copied().collect();
+    let candle = candle_model::run(network, &pixels, pictures.len())?;
+    let mut comparisons = vec![Comparison::default(); prepared.len() + 1];
+    for i in pictures {
+        let expected = reference::run(network, test.picture(i))?;
+        for ((prepared, scratch), comparison) in
+            prepared.iter().zip(&mut *scratches).zip(&mut comparisons)
+        {
+            comparison.add(i, &expected, &prepared.tensors(scratch, test.picture(i))?);
+        }
+        let candle = picture_of(&candle, &expected, i - first);
+        comparisons[prepared.len()].add(i, &expected, &candle);
+    }
+    Ok(comparisons)
 }
 
 /// One picture's tensors out of a batch's, cut by the reference's lengths.
@@ -185,4 +229,18 @@ fn tell(report: &Report, compared: &[Compared], printer: &Printer) {
     let (values, mismatches) = (grouped(report.values_compared), grouped(report.mismatches));
     printer
         .line(format_args!("{values} values compared with the reference: {mismatches} mismatches"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_at_once_fit_the_memory() {
+        // ResNet-20 has 0.2 M elements; the largest network, 2^26, needs 2 GiB for one picture.
+        assert_eq!(AtOnce::new(200_000), AtOnce { batch: 4, batches: 83 });
+        assert_eq!(AtOnce::new(1 << 24), AtOnce { batch: 4, batches: 1 });
+        assert_eq!(AtOnce::new(1 << 25), AtOnce { batch: 2, batches: 1 });
+        assert_eq!(AtOnce::new(1 << 26), AtOnce { batch: 1, batches: 1 });
+    }
 }

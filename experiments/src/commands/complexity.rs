@@ -80,7 +80,21 @@ fn complexity(arguments: &ComplexityArgs) -> Result<(String, String, Complexity)
         ),
         (None, None) => return as_quantized(&arguments.subject),
     };
-    let topology = files::topology(&arguments.subject)?;
+    let subject = &arguments.subject;
+    if files::is_safetensors(subject) {
+        let network = files::read_network(subject.as_ref())?;
+        let layers = network.layers.iter().filter_map(|layer| {
+            Some(LayerShape {
+                name: &layer.name,
+                geometry: layer.dot()?.geometry,
+                input: network.input_of(layer).shape,
+                output: layer.output.shape,
+            })
+        });
+        let layers: Vec<_> = layers.collect();
+        return Ok((network.name.clone(), words, complexity::of_shapes(&layers, precision)?));
+    }
+    let topology = files::topology(subject)?;
     let layers: Vec<_> = topology
         .dot_layers()
         .map(|dot| LayerShape {
@@ -108,6 +122,9 @@ fn as_quantized(subject: &str) -> Result<(String, String, Complexity)> {
         bail!(
             "`{subject}` is no file: name an integer network's file, or add --uniform W,A or --ternary B"
         );
+    }
+    if subject.ends_with(".toml") {
+        bail!("{subject}: has shapes alone: add --uniform W,A or --ternary B");
     }
     let network = files::read_network(subject.as_ref())?;
     Ok((network.name.clone(), "as quantized".to_owned(), complexity::of_network(&network)))

@@ -1,5 +1,7 @@
 //! `tridot export`: a checkpoint of `train` becomes an integer network.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result};
 use tridot_models::calibrate::CalibrationSet;
 use tridot_models::export::{self, RoundingLimit};
@@ -12,7 +14,11 @@ use crate::files;
 use crate::print::Printer;
 
 pub(crate) fn run(arguments: &ExportArgs, printer: &Printer) -> Result<Verdict> {
-    files::check_writable(&arguments.output)?;
+    let inputs: Vec<&Path> = std::iter::once(&arguments.checkpoint)
+        .chain(&arguments.source.data)
+        .map(AsRef::as_ref)
+        .collect();
+    files::check_output(&arguments.output, &inputs)?;
     let place = || arguments.checkpoint.display().to_string();
     let bytes = files::read(&arguments.checkpoint, files::MAX_CHECKPOINT_BYTES)?;
     let trainer = Trainer::resume(&bytes).with_context(place)?;

@@ -29,7 +29,7 @@ enum Kind {
 
 pub(crate) fn run(arguments: &InspectArgs, printer: &Printer) -> Result<Verdict> {
     let path = &arguments.file;
-    let bytes = files::read(path, files::MAX_CHECKPOINT_BYTES)?;
+    let bytes = files::read_plain(path, files::MAX_CHECKPOINT_BYTES)?;
     match kind(&bytes) {
         Kind::Network => network::tell(path, &bytes, printer)?,
         Kind::Trace => trace::tell(path, &bytes, printer)?,

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use tridot_models::data::{self, DataSet, Folder, Pictures};
 use tridot_sim::kernels::{Backend, Prepared, Scratch};
-use tridot_sim::network::{Network, Shape};
+use tridot_sim::network::{Network, Shape, TensorId};
 use tridot_sim::trace::Trace;
 
 use crate::cli::Source;
@@ -69,13 +69,22 @@ pub(crate) fn test_pictures(
         if data::synthetic_fits(shape, classes) {
             return Ok((data::synthetic(seed, 0, n).test, format!("synthetic set, seed {seed}")));
         }
-        return Ok((data::picture_like(shape, seed, n), format!("synthetic, seed {seed}")));
+        return Ok((data::picture_like(shape, seed, n)?, format!("synthetic, seed {seed}")));
     };
     let folder = open(dir, shape, classes)?;
     let mut test = folder.test()?;
     test.truncate(n);
     Ok((test, folder.name().to_owned()))
 }
+
+/// Elements of all tensors of a network, for one picture.
+pub(crate) fn elements(network: &Network) -> usize {
+    let tensors = (0..=network.layers.len()).map(TensorId);
+    tensors.map(|id| network.tensor(id).shape.elements()).sum()
+}
+
+/// Bytes of all tensors of all pictures of a trace while it is made, at most: 4 GiB.
+const MAX_TRACE_BYTES: usize = 1 << 32;
 
 /// The trace of some pictures, on all threads with the fastest kernels of this processor.
 pub(crate) fn trace(
@@ -84,6 +93,14 @@ pub(crate) fn trace(
     data: &str,
     printer: &Printer,
 ) -> Result<Trace> {
+    let most = (MAX_TRACE_BYTES / (size_of::<i64>() * elements(network))).max(1);
+    if most < pictures.len() {
+        bail!(
+            "the number of pictures of a trace of `{}` must be at most {most}, as their tensors fill {MAX_TRACE_BYTES} bytes, got {}",
+            network.name,
+            pictures.len()
+        );
+    }
     let prepared = Prepared::new(network, Backend::best())?;
     let bar = printer.bar("record", pictures.len() as u64);
     let runs = threads::map(

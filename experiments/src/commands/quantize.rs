@@ -1,5 +1,7 @@
 //! `tridot quantize`: post-training quantization and export.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use tridot_models::calibrate::{self, CalibrationSet};
@@ -49,10 +51,14 @@ const SYNTHETIC: &str = "synthetic";
 const FLOAT_BATCH: usize = 512;
 
 pub(crate) fn run(arguments: &QuantizeArgs, printer: &Printer) -> Result<Verdict> {
-    files::check_writable(&arguments.output)?;
+    files::check_output(&arguments.output, &inputs(arguments))?;
     let plan = plan(arguments)?;
     let float = float_network(arguments)?;
     let (shape, classes) = (float.topology.input, float.topology.classes);
+    plan.schemes(&float.topology).with_context(|| match &arguments.plan {
+        Some(path) => path.display().to_string(),
+        None => "default plan".to_owned(),
+    })?;
     let set = pictures::labelled(&arguments.source, shape, classes, arguments.seed)?;
     let exported = calibrated(arguments, &plan, &float, set.as_ref(), printer)?;
     let (network, layers) = (exported.network, exported.layers);
@@ -63,6 +69,13 @@ pub(crate) fn run(arguments: &QuantizeArgs, printer: &Printer) -> Result<Verdict
     files::write(&arguments.output, &network.to_bytes())?;
     tell(&network, &layers, arguments.output.display().to_string(), "quantize", printer)?;
     Ok(Verdict::Yes)
+}
+
+/// Every file and folder that is read.
+fn inputs(arguments: &QuantizeArgs) -> Vec<&Path> {
+    let network = arguments.network.as_deref().filter(|name| files::is_path(name)).map(Path::new);
+    let others = [network, arguments.plan.as_deref(), arguments.source.data.as_deref()];
+    std::iter::once(arguments.checkpoint.as_path()).chain(others.into_iter().flatten()).collect()
 }
 
 /// Quantizes on the set's calibration pictures, or on pictures without labels, and exports.
@@ -82,15 +95,16 @@ fn calibrated(
         }
     } else {
         let samples = plan.calibration.samples;
-        unlabelled = data::picture_like(float.topology.input, arguments.seed, samples);
+        unlabelled = data::picture_like(float.topology.input, arguments.seed, samples)?;
         CalibrationSet { name: SYNTHETIC, pixels: &unlabelled.pixels, labels: None }
     };
     let waiting = printer.spinner("quantize and calibrate");
-    let quantized = calibrate::quantize(float, plan, &set, arguments.seed)?;
+    let place = || arguments.checkpoint.display().to_string();
+    let quantized = calibrate::quantize(float, plan, &set, arguments.seed).with_context(place)?;
     waiting.finish_and_clear();
     let limit =
         if arguments.allow_rounding_error { RoundingLimit::None } else { RoundingLimit::OneStep };
-    Ok(export::network(&quantized, limit)?)
+    export::network(&quantized, limit).with_context(place)
 }
 
 /// The network with its float and integer accuracy on the test pictures in its provenance.
@@ -134,7 +148,7 @@ fn plan(arguments: &QuantizeArgs) -> Result<Plan> {
 fn float_network(arguments: &QuantizeArgs) -> Result<FloatNetwork> {
     let path = &arguments.checkpoint;
     let place = || path.display().to_string();
-    let bytes = files::read(path, files::MAX_CHECKPOINT_BYTES)?;
+    let bytes = files::read_plain(path, files::MAX_CHECKPOINT_BYTES)?;
     let checkpoint = Checkpoint::read(&bytes).with_context(place)?;
     drop(bytes);
     let topology = match &arguments.network {

@@ -112,7 +112,8 @@ fn prepare(out: &Path, road: &Road, commands: &str) -> Result<()> {
 fn one(stage: &Stage, printer: &Printer) -> Result<(StageReport, Verdict)> {
     let start = Instant::now();
     files::reset_peak_memory();
-    let skipped = !stage.makes.is_empty() && stage.makes.iter().all(|path| Path::new(path).exists());
+    let skipped =
+        !stage.makes.is_empty() && stage.makes.iter().all(|path| Path::new(path).exists());
     let verdict = if skipped {
         Verdict::Yes
     } else {

@@ -1,5 +1,7 @@
 //! `tridot record`: the trace of some pictures.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use serde::Serialize;
 
@@ -18,7 +20,9 @@ struct Report {
 }
 
 pub(crate) fn run(arguments: &RecordArgs, printer: &Printer) -> Result<Verdict> {
-    files::check_writable(&arguments.output)?;
+    let inputs = std::iter::once(&arguments.net).chain(&arguments.source.data);
+    let inputs: Vec<_> = inputs.map(PathBuf::as_path).collect();
+    files::check_output(&arguments.output, &inputs)?;
     let network = files::read_network(&arguments.net)?;
     let n = arguments.samples as usize;
     let (pictures, data) = pictures::test_pictures(&arguments.source, &network, n, arguments.seed)?;

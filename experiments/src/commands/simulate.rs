@@ -91,7 +91,7 @@ fn input(
 #[cfg(feature = "train")]
 fn synthetic(network: &Network, printer: &Printer) -> Result<(Trace, String)> {
     let shape = network.input.tensor.shape;
-    let pictures = tridot_models::data::picture_like(shape, SYNTHETIC_SEED, 1);
+    let pictures = tridot_models::data::picture_like(shape, SYNTHETIC_SEED, 1)?;
     let data = format!("synthetic, seed {SYNTHETIC_SEED}");
     let trace = super::pictures::trace(network, &pictures, &data, printer)?;
     Ok((trace, format!("one picture without meaning ({data})")))

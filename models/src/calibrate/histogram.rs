@@ -19,7 +19,8 @@ pub(super) struct Histogram {
     /// Negative values, then positive ones.
     counts: [Vec<u64>; 2],
     largest: f32,
-    finite: bool,
+    /// The first value found that is NaN or infinite.
+    not_finite: Option<f32>,
 }
 
 impl Histogram {
@@ -28,20 +29,20 @@ impl Histogram {
             exponent: LOWEST,
             counts: [vec![0; BINS], vec![0; BINS]],
             largest: 0.0,
-            finite: true,
+            not_finite: None,
         }
     }
 
-    /// Whether no value was NaN or infinite.
-    pub(super) fn is_finite(&self) -> bool {
-        self.finite
+    /// The first value that was NaN or infinite.
+    pub(super) fn not_finite(&self) -> Option<f32> {
+        self.not_finite
     }
 
     pub(super) fn add(&mut self, values: &[f32]) {
         let largest = values.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
         // `max` skips NaN.
-        if !largest.is_finite() || values.iter().any(|value| value.is_nan()) {
-            self.finite = false;
+        if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+            self.not_finite.get_or_insert(*value);
             return;
         }
         self.make_room(largest);
@@ -60,7 +61,7 @@ impl Histogram {
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
-        self.finite &= other.finite;
+        self.not_finite = self.not_finite.or(other.not_finite);
         self.make_room(other.largest);
         let shift = self.exponent - other.exponent;
         for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
@@ -176,11 +177,12 @@ mod tests {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let mut histogram = Histogram::new();
             histogram.add(&[1.0, bad, 2.0]);
-            assert!(!histogram.is_finite());
+            let found = histogram.not_finite().unwrap();
+            assert_eq!(found.to_string(), bad.to_string());
         }
         let mut histogram = Histogram::new();
         histogram.add(&[0.0, 0.0]);
-        assert!(histogram.is_finite());
+        assert_eq!(histogram.not_finite(), None);
         assert!((histogram.best_scale(Kind { bits: 8, sign: Sign::Signed }) - 1.0).abs() < 1e-12);
     }
 }

@@ -24,29 +24,32 @@ const RECORD_BYTES: usize = 1 + SHAPE.elements();
 /// As published; a smaller set in the same form is welcome.
 const MAX_RECORDS: u64 = 10_000;
 
-/// Records of each of the six files: a whole number from 1 to 10,000, the same in all, so that a
-/// file that was cut off between two records is noticed too.
-pub(super) fn survey(dir: &Path) -> Result<usize, Error> {
-    let record_bytes = RECORD_BYTES as u64;
-    let mut first = None;
-    for name in std::iter::once(MARK).chain(TRAINING_FILES) {
+/// Records of the test set: a whole number from 1 to 10,000.
+pub(super) fn test_records(dir: &Path) -> Result<usize, Error> {
+    let path = dir.join(MARK);
+    let bytes = file_bytes(&path)?;
+    let records = bytes / RECORD_BYTES as u64;
+    if bytes % RECORD_BYTES as u64 != 0 || records == 0 || MAX_RECORDS < records {
+        let limit = format!("1 to {MAX_RECORDS} records of {RECORD_BYTES} bytes");
+        let place = path.display().to_string();
+        return Err(Error::limit(place, "length", limit, format!("{bytes} bytes")));
+    }
+    Ok(usize::try_from(records).expect("at most 10,000"))
+}
+
+/// Refuses a training file that is not there or has not as many records as the test set.
+pub(super) fn check_training_files(dir: &Path, test_records: usize) -> Result<(), Error> {
+    for name in TRAINING_FILES {
         let path = dir.join(name);
         let bytes = file_bytes(&path)?;
-        let records = bytes / record_bytes;
-        if bytes % record_bytes != 0 || records == 0 || MAX_RECORDS < records {
-            let limit = format!("1 to {MAX_RECORDS} records of {RECORD_BYTES} bytes");
-            let place = path.display().to_string();
-            return Err(Error::limit(place, "length", limit, format!("{bytes} bytes")));
-        }
-        let expected = *first.get_or_insert(records);
-        if records != expected {
-            let limit = format!("{} bytes as of {MARK}", expected * record_bytes);
+        let expected = test_records * RECORD_BYTES;
+        if bytes != expected as u64 {
+            let limit = format!("{expected} bytes as of {MARK}");
             let place = path.display().to_string();
             return Err(Error::limit(place, "length", limit, format!("{bytes} bytes")));
         }
     }
-    let records = first.expect("there is at least one file name");
-    Ok(usize::try_from(records).expect("at most 10,000"))
+    Ok(())
 }
 
 /// All pictures of these files, file after file.

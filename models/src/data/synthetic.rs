@@ -8,9 +8,12 @@ use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use tridot_sim::network::Shape;
 
 use super::{DataSet, Pictures};
+use crate::Error;
 
 const CLASSES: usize = 10;
 const SHAPE: Shape = Shape::new(32, 32, 3);
+/// Bytes of the pictures that [`picture_like`] makes at once, at most: 512 MiB.
+pub const MAX_PICTURE_BYTES: usize = 1 << 29;
 /// Five orientations, each fine and coarse.
 const ORIENTATIONS: usize = 5;
 /// Standard deviation of the noise of a pixel, in steps of 255.
@@ -50,14 +53,21 @@ pub fn synthetic_fits(shape: Shape, classes: usize) -> bool {
 /// Pictures of any shape with the statistics that matter for ranges: smooth regions, edges, fine
 /// detail, correlated channels, the whole of 0 to 255. They show nothing; every label is 0 and
 /// means nothing. Picture i depends on the seed, the shape and i alone.
-pub fn picture_like(shape: Shape, seed: u64, n: usize) -> Pictures {
+///
+/// Refuses more than [`MAX_PICTURE_BYTES`] in all before it makes any.
+pub fn picture_like(shape: Shape, seed: u64, n: usize) -> Result<Pictures, Error> {
+    if shape.elements().checked_mul(n).is_none_or(|bytes| MAX_PICTURE_BYTES < bytes) {
+        let most = MAX_PICTURE_BYTES / shape.elements().max(1);
+        let limit = format!("at most {most}, as {shape} pictures fill {MAX_PICTURE_BYTES} bytes");
+        return Err(Error::limit("synthetic pictures", "their number", limit, n));
+    }
     let mut pictures = Pictures::with_capacity(shape, n);
     for picture_idx in 0..n {
         let mut dice = Dice::new(seed, Purpose::PictureLike, picture_idx);
         push_picture_like(&mut dice, shape, &mut pictures.pixels);
         pictures.labels.push(0);
     }
-    pictures
+    Ok(pictures)
 }
 
 fn striped_pictures(seed: u64, purpose: Purpose, n: usize) -> Pictures {

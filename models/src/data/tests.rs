@@ -62,6 +62,29 @@ fn planes_become_pixels_and_files_follow_one_another() {
 }
 
 #[test]
+fn the_test_set_alone_scores() {
+    let dir = cifar_folder();
+    let whole = load(dir.path()).unwrap();
+    for name in &CIFAR_FILES[..5] {
+        remove_file(dir.path().join(name)).unwrap();
+    }
+    let folder = Folder::open(dir.path()).unwrap();
+    assert_eq!(folder.test().unwrap(), whole.test);
+    let error = folder.calibration().unwrap_err().to_string();
+    assert!(error.contains("data_batch_1.bin: No such file"), "{error}");
+}
+
+#[test]
+fn a_cause_is_told_once() {
+    let dir = cifar_folder();
+    remove_file(dir.path().join("data_batch_3.bin")).unwrap();
+    let error = load(dir.path()).unwrap_err();
+    // Who prints an error prints its sources, too.
+    assert!(std::error::Error::source(&error).is_none());
+    assert_eq!(error.to_string().matches("No such file").count(), 1);
+}
+
+#[test]
 fn even_rows_calibrate_and_odd_rows_score() {
     let dir = vww_folder();
     let set = load(dir.path()).unwrap();
@@ -98,7 +121,9 @@ fn a_short_or_wrong_cifar_folder_is_refused() {
     let cut = change("test_batch.bin", &[0; 6145]);
     assert_eq!(cut, format!("DIR/test_batch.bin: {limit} 6145 bytes"));
     let empty = change("data_batch_4.bin", &[]);
-    assert_eq!(empty, format!("DIR/data_batch_4.bin: {limit} 0 bytes"));
+    let message =
+        "DIR/data_batch_4.bin: length must be 6146 bytes as of test_batch.bin, got 0 bytes";
+    assert_eq!(empty, message);
     let one_short = change("data_batch_2.bin", &[0; 3073]);
     let message =
         "DIR/data_batch_2.bin: length must be 6146 bytes as of test_batch.bin, got 3073 bytes";

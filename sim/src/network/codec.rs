@@ -31,7 +31,8 @@ impl Network {
     /// | `<layer>.multipliers` | i32, output channels × branches (`fixed`: × 1) |
     /// | `<layer>.bias` | i64, output channels |
     ///
-    /// The metadata key `tridot` holds everything else as JSON. So Python reads a layer's planes:
+    /// The metadata key `tridot` holds everything else as JSON, and `tridot_digest` the digest of that text and
+    /// the tensors' bytes. So Python reads a layer's planes:
     ///
     /// ```python
     /// import json
@@ -95,6 +96,7 @@ fn read(bytes: &[u8]) -> Result<Network, Error> {
     for (layer_idx, recorded) in recorded.into_iter().enumerate() {
         recorded_widths_hold(&network, layer_idx, recorded)?;
     }
+    file.unchanged()?;
     Ok(network)
 }
 

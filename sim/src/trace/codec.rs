@@ -111,6 +111,7 @@ fn read(bytes: &[u8]) -> Result<Trace, Error> {
         tensors.push(read_tensor(&mut file, tensor, raw.pictures)?);
     }
     file.nothing_left()?;
+    file.unchanged()?;
     Ok(Trace { network: raw.network, digest, data: raw.data, pictures: raw.pictures, tensors })
 }
 

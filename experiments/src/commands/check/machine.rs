@@ -11,6 +11,7 @@ use tridot_sim::network::{Network, TensorId};
 use tridot_sim::outcome::Outcome;
 use tridot_sim::{reference, stepped};
 
+use super::AtOnce;
 use crate::print::{Printer, grouped};
 use crate::{files, threads};
 
@@ -69,7 +70,9 @@ pub(super) fn check(
     let start = Instant::now();
     let expected = fast::network(network, arch, 1)?;
     let bar = printer.bar(&format!("check on {}", arch.name), test.len() as u64);
-    let parts = threads::map(
+    let at_once = AtOnce::of(network);
+    let parts = threads::map_at_most(
+        at_once.batches * at_once.batch,
         test.len(),
         || (),
         |(), i| {

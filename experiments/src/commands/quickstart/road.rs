@@ -151,7 +151,9 @@ impl Road {
                 continue;
             }
             if name.contains(['/', '\\']) {
-                bail!("a plan, architecture or energy table must lie beside this file, got `{name}`");
+                bail!(
+                    "a plan, architecture or energy table must lie beside this file, got `{name}`"
+                );
             }
             let text = text_of(&name)?;
             road.plans.push((name, text));
@@ -210,8 +212,14 @@ fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<()> {
     let mut seen = Vec::new();
     for name in names {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if name.is_empty() || 64 < name.len() || !name.chars().all(is_plain) || name.starts_with('.') {
-            bail!("a name must be 1 to 64 letters, digits and -_. and not begin with a dot, got `{name}`");
+        if name.is_empty()
+            || 64 < name.len()
+            || !name.chars().all(is_plain)
+            || name.starts_with('.')
+        {
+            bail!(
+                "a name must be 1 to 64 letters, digits and -_. and not begin with a dot, got `{name}`"
+            );
         }
         if seen.contains(&name) {
             bail!("the name `{name}` is given twice");

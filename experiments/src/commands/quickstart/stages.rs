@@ -83,7 +83,10 @@ pub(super) fn all(road: &Road, source: &Source) -> Vec<Stage> {
     let float = match (&road.float, &source.from) {
         (Some(plan), _) => {
             let plan = format!("plans/{plan}");
-            let stage = Stage::new("train in float".to_owned(), &["train", &plan, "--out", "training/float"]);
+            let stage = Stage::new(
+                "train in float".to_owned(),
+                &["train", &plan, "--out", "training/float"],
+            );
             stages.push(stage.from_pictures(source));
             "training/float/checkpoint.safetensors".to_owned()
         }
@@ -102,12 +105,16 @@ pub(super) fn all(road: &Road, source: &Source) -> Vec<Stage> {
             let (net, trace) = (network_file(variant), trace_file(variant));
             let (arch, energy) = (Road::in_folder(arch), Road::in_folder(&road.energy));
             let arguments = [
-                "simulate", &net, "--arch", &arch, "--energy", &energy, "--trace", &trace, "-o", ".",
+                "simulate", &net, "--arch", &arch, "--energy", &energy, "--trace", &trace, "-o",
+                ".",
             ];
             stages.push(Stage::new(title, &arguments));
         }
     }
-    stages.push(Stage::new("draw fronts, tables, page".to_owned(), &["report", "records.csv", "-o", ".", "--force"]));
+    stages.push(Stage::new(
+        "draw fronts, tables, page".to_owned(),
+        &["report", "records.csv", "-o", ".", "--force"],
+    ));
     stages
 }
 

@@ -31,7 +31,7 @@ fn the_first_pixels_of_seed_0_are_as_committed() {
     let set = synthetic(0, 1, 1);
     assert_eq!(set.calibration.pixels[..6], [98, 80, 60, 76, 63, 32]);
     assert_eq!(set.test.pixels[..6], [128, 111, 165, 142, 116, 149]);
-    let pictures = picture_like(Shape::new(5, 7, 2), 0, 1);
+    let pictures = picture_like(Shape::new(5, 7, 2), 0, 1).unwrap();
     assert_eq!(pictures.pixels[..6], [0, 0, 19, 55, 89, 135]);
 }
 
@@ -186,10 +186,10 @@ fn energies(filters: &[[Vec<f64>; 2]], picture: &[u8]) -> Vec<f64> {
 #[test]
 fn picture_like_pictures_fill_the_range_and_differ() {
     let shape = Shape::new(64, 48, 3);
-    let pictures = picture_like(shape, 0, 40);
+    let pictures = picture_like(shape, 0, 40).unwrap();
     assert_eq!((pictures.len(), pictures.pixels.len()), (40, 40 * shape.elements()));
     assert_ne!(pictures.picture(0), pictures.picture(1));
-    assert_eq!(picture_like(shape, 0, 2).pixels, pictures.pixels[..2 * shape.elements()]);
+    assert_eq!(picture_like(shape, 0, 2).unwrap().pixels, pictures.pixels[..2 * shape.elements()]);
     let mut histogram = [0_usize; 4];
     for pixel in &pictures.pixels {
         histogram[usize::from(pixel / 64)] += 1;
@@ -202,4 +202,17 @@ fn picture_like_pictures_fill_the_range_and_differ() {
         pixels.map(|(a, b)| f64::from(a.abs_diff(*b))).sum()
     };
     assert!(2.0 * distance(3) < distance(24 * 3 + 32 * 48 * 3));
+}
+
+#[test]
+fn more_pictures_than_memory_is_given_are_refused_before_any_is_made() {
+    let refused = |n| picture_like(Shape::new(224, 224, 3), 0, n).unwrap_err().to_string();
+    for n in [3567, 1_000_000, usize::MAX] {
+        // 2^29 / (224·224·3) = 3566.6.
+        let message = format!(
+            "synthetic pictures: their number must be at most 3566, as 224×224×3 pictures fill \
+             536870912 bytes, got {n}"
+        );
+        assert_eq!(refused(n), message);
+    }
 }

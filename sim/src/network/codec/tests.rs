@@ -222,3 +222,39 @@ fn what_a_file_says_is_quoted_on_one_line() {
     let long = format!(r#"\"low\":0,\"{}\":1"#, "x".repeat(10_000));
     assert!(replaced(r#"\"low\":0"#, &long).len() < 500);
 }
+
+#[test]
+fn every_flipped_bit_of_the_data_is_refused() {
+    let network = network();
+    let bytes = network.to_bytes();
+    let header = usize::try_from(u64::from_le_bytes(bytes[..8].try_into().unwrap())).unwrap();
+    let recorded = network_digest(&bytes[8..8 + header]);
+    let mut by_digest = 0;
+    for at in 8 + header..bytes.len() {
+        for bit in 0..8 {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1 << bit;
+            let error = Network::from_bytes(&flipped).unwrap_err().to_string();
+            let limit = format!("must be the `tridot_digest` of its header, {recorded}, got ");
+            by_digest += usize::from(error.contains(&limit));
+        }
+    }
+    // Most codes, weights and biases are as good as others; only the digest tells.
+    let bits = 8 * (bytes.len() - 8 - header);
+    assert!(bits / 3 < by_digest, "{by_digest} of {bits}");
+}
+
+fn network_digest(header: &[u8]) -> String {
+    let header: serde_json::Value = serde_json::from_slice(header).unwrap();
+    header["__metadata__"]["tridot_digest"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn an_edited_description_is_refused_by_the_digest() {
+    let error = replaced(r#"\"name\":\"small\""#, r#"\"name\":\"smell\""#);
+    let start =
+        "network file: the digest of its contents must be the `tridot_digest` of its header, ";
+    assert!(error.starts_with(start), "{error}");
+    let error = replaced(r#""tridot_digest""#, r#""tridot_digestion""#);
+    assert_eq!(error, "header: no metadata key `tridot_digest`: not a tridot network");
+}

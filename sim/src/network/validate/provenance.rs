@@ -30,6 +30,10 @@ pub(super) fn check(provenance: &Provenance, input_channels: usize) -> Check {
 
 fn accuracy(what: &str, accuracy: Option<Accuracy>) -> Check {
     let Some(Accuracy { samples, correct }) = accuracy else { return Ok(()) };
+    if samples == 0 {
+        let what = format!("the samples of {what}");
+        return Err(Error::limit(PLACE, what, "at least 1 where it is measured", samples));
+    }
     range(PLACE, &format!("the correct samples of {what}"), correct, 0..=samples)
 }
 
@@ -58,6 +62,11 @@ mod tests {
         assert_eq!(
             refused(Provenance { float_accuracy, ..default() }),
             "provenance: the correct samples of float_accuracy must be between 0 and 10, got 11"
+        );
+        let integer_accuracy = Some(Accuracy { samples: 0, correct: 0 });
+        assert_eq!(
+            refused(Provenance { integer_accuracy, ..default() }),
+            "provenance: the samples of integer_accuracy must be at least 1 where it is measured, got 0"
         );
         assert_eq!(
             refused(Provenance { plan: "x".repeat((1 << 20) + 1), ..default() }),
