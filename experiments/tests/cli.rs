@@ -33,6 +33,7 @@ fn all_shown(runs: &[&[&str]]) -> String {
 fn help_of_every_command() {
     insta::assert_snapshot!(all_shown(&[
         &["--help"],
+        &["quickstart", "--help"],
         &["train", "--help"],
         &["export", "--help"],
         &["quantize", "--help"],
