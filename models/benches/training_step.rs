@@ -40,6 +40,7 @@ fn seconds_per_step(network: &str, quantized: bool, pictures: &Pictures) -> f64 
     seconds[seconds.len() / 2]
 }
 
+#[expect(clippy::print_stdout, reason = "the result of the bench")]
 fn main() {
     let network = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let network = network.as_deref().unwrap_or("resnet20");

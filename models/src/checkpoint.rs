@@ -16,6 +16,7 @@ use crate::float::LayerParameters;
 use crate::import::{Checkpoint, float_network};
 use crate::layers::{Quantization, WeightQuantizer};
 use crate::optim::Sgd;
+use crate::scheme::Plan;
 use crate::topology::{DotLayer, Topology, TopologyOperator};
 use crate::train::{Model, Position, Texts, Trainer};
 
@@ -108,7 +109,8 @@ impl Trainer {
         let float = float_network(&checkpoint, topology)?;
         let mut model = Model { float, quantization: None };
         if let Some(clips) = rest.0.remove("clips") {
-            model.quantization = Some(rest.quantization(&plan.quantization, &model, clips)?);
+            model.quantization =
+                Some(rest.quantization(plan.quantization.as_ref(), &model, clips)?);
         }
         let sgd = rest.velocities(&mut model)?;
         rest.finish()?;
@@ -192,7 +194,7 @@ impl Rest {
 
     fn quantization(
         &mut self,
-        plan: &Option<crate::scheme::Plan>,
+        plan: Option<&Plan>,
         model: &Model,
         clips: Vec<f32>,
     ) -> Result<Quantization, Error> {
@@ -248,10 +250,12 @@ fn written(metadata: &str, mut tensors: Vec<Tensor>) -> Vec<u8> {
     for Tensor { name, shape, values } in &tensors {
         let begin = end;
         end += 4 * values.len();
-        header.push_str(&format!(
-            ",{}:{{\"dtype\":\"F32\",\"shape\":{shape:?},\"data_offsets\":[{begin},{end}]}}",
+        let entry = format!(
+            "{}:{{\"dtype\":\"F32\",\"shape\":{shape:?},\"data_offsets\":[{begin},{end}]}}",
             quoted(name)
-        ));
+        );
+        header.push(',');
+        header.push_str(&entry);
     }
     header.push('}');
     // The data begin at a multiple of 8 bytes.

@@ -14,6 +14,12 @@ pub(crate) mod moves;
 pub(crate) mod pool;
 
 #[cfg(test)]
+#[expect(
+    clippy::float_cmp,
+    clippy::cast_possible_truncation,
+    clippy::needless_range_loop,
+    reason = "values are exact where they are compared so, and tests count in f64"
+)]
 mod tests;
 
 pub(crate) use matrix::products;

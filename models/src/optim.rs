@@ -78,10 +78,11 @@ pub(crate) fn learning_rate(peak: f64, step: u64, steps: u64, warmup: f64) -> f6
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "binary fractions are exact")]
 mod tests {
     use super::*;
 
-    fn slot<'a>(values: &'a mut [f32], decays: bool, least: Option<f32>) -> Slot<'a> {
+    fn slot(values: &mut [f32], decays: bool, least: Option<f32>) -> Slot<'_> {
         Slot { name: "a".into(), values, decays, least, gradient_scale: 1.0 }
     }
 

@@ -375,7 +375,7 @@ impl Schedule<'_> {
     }
 }
 
-/// Uniform weights of the variance that keeps activations' variance behind a ReLU.
+/// Uniform weights of the variance that keeps activations' variance behind `max(0, x)`.
 fn random_network(topology: Topology, seed: u64) -> FloatNetwork {
     let mut parameters = vec![None; topology.layers.len()];
     for dot in topology.dot_layers() {
@@ -402,4 +402,5 @@ fn random_network(topology: Topology, seed: u64) -> FloatNetwork {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "parameters are f32")]
 mod tests;

@@ -152,11 +152,10 @@ impl<'de> Visitor<'de> for HeaderVisitor {
         while let Some(name) = map.next_key::<String>()? {
             if name == METADATA {
                 let metadata: BTreeMap<String, Value> = map.next_value()?;
-                let texts = metadata.into_iter().map(|(key, value)| match value {
-                    Value::String(text) => (key, text),
-                    // Not as the format has it, but of no concern: only our own keys are read.
-                    other => (key, other.to_string()),
-                });
+                // Values that are no strings are not as the format has it, but of no concern.
+                let text =
+                    |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                let texts = metadata.into_iter().map(|(key, value)| (key, text(&value)));
                 header.metadata.extend(texts);
             } else {
                 match header.tensors.entry(name) {

@@ -50,7 +50,7 @@ impl Tail {
         let code = clamped * (1.0 / codes.scale);
         let held = code.max(codes.low).min(codes.high);
         let rounded = (held + NO_FRACTION) - NO_FRACTION;
-        let inside = if held == code { 1.0 } else { 0.0 };
+        let inside = if codes.low <= code && code <= codes.high { 1.0 } else { 0.0 };
         // y = scale · round(z / scale) inside, scale · limit outside; d scale = d clip / high.
         let by_clip = (rounded - inside * code) * (1.0 / codes.high);
         (moves * inside, by_clip)

@@ -79,6 +79,7 @@ pub(crate) fn products(out: &mut [f32], left: &[f32], right: &[f32], depth: usiz
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "small integers are exact")]
 mod tests {
     use super::*;
 

@@ -129,7 +129,9 @@ type Backward = fn(&Taps, &[f32], &[f32], &[f32], &mut [f32], Option<(&mut [f32]
 
 #[test]
 fn convolutions_and_both_their_gradients_equal_plain_loops() {
-    cases().iter().for_each(|taps| check_products(taps, false));
+    for taps in cases() {
+        check_products(&taps, false);
+    }
 }
 
 #[test]
@@ -194,6 +196,28 @@ fn a_tail_rounds_half_way_and_its_gradient_goes_straight_through() {
     assert_eq!(gradient, [0.0, 0.0, 1.0, 0.0, 0.0], "flat at both ends");
 }
 
+/// Σ weight · tail(batch norm(value)) in f64, with codes from −clip to clip.
+fn batch_norm_loss(
+    values: &[f64],
+    weights: &[f32],
+    gammas: &[f64],
+    betas: &[f64],
+    clip: f64,
+) -> f64 {
+    let channels = gammas.len();
+    let rows = (values.len() / channels) as f64;
+    let of_channel = |c: usize| {
+        let column = || values.iter().skip(c).step_by(channels);
+        let mean = column().sum::<f64>() / rows;
+        let variance = column().map(|x| (x - mean).powi(2)).sum::<f64>() / rows + 1e-5;
+        let z = column().map(|x| gammas[c] * (x - mean) / variance.sqrt() + betas[c]);
+        let y = z.map(|z| tail_without_rounding(z, -1e9, 6.0, clip, -1.0));
+        let weights = weights.iter().skip(c).step_by(channels);
+        y.zip(weights).map(|(y, &w)| y * f64::from(w)).sum::<f64>()
+    };
+    (0..channels).map(of_channel).sum()
+}
+
 #[test]
 fn batch_norm_with_its_tail_has_the_gradient_of_finite_differences() {
     // So many codes that rounding does not show; the clip cuts a part of the values.
@@ -202,20 +226,8 @@ fn batch_norm_with_its_tail_has_the_gradient_of_finite_differences() {
     let weights = numbers(channels * rows, 7);
     let (gammas, betas) = (numbers(channels, 8), numbers(channels, 9));
     let (clip, steps) = (0.7_f32, 4_194_303.0_f32);
-    let lowest = -1.0;
-    let loss = |values: &[f64], gammas: &[f64], betas: &[f64], clip: f64| -> f64 {
-        (0..channels)
-            .map(|c| {
-                let column = || values.iter().skip(c).step_by(channels);
-                let mean = column().sum::<f64>() / rows as f64;
-                let variance =
-                    column().map(|x| (x - mean).powi(2)).sum::<f64>() / rows as f64 + 1e-5;
-                let z = column().map(|x| gammas[c] * (x - mean) / variance.sqrt() + betas[c]);
-                let y = z.map(|z| tail_without_rounding(z, -1e9, 6.0, clip, lowest));
-                let weights = weights.iter().skip(c).step_by(channels);
-                y.zip(weights).map(|(y, &w)| y * f64::from(w)).sum::<f64>()
-            })
-            .sum()
+    let loss = |values: &[f64], gammas: &[f64], betas: &[f64], clip: f64| {
+        batch_norm_loss(values, &weights, gammas, betas, clip)
     };
     let [sums, squares] = finish::moments(&values, channels);
     let means: Vec<f64> = sums.iter().map(|sum| sum / rows as f64).collect();

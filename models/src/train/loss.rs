@@ -41,7 +41,7 @@ mod tests {
         // softmax(0, ln 3) = (1/4, 3/4).
         let logits = [0.0, 3.0_f32.ln(), 0.0, 3.0_f32.ln()];
         let scored = cross_entropy(&logits, &[0, 1]);
-        assert!((scored.loss - (4.0_f64.ln() + (4.0_f64 / 3.0).ln()) / 2.0).abs() < 1e-6);
+        assert!((scored.loss - f64::midpoint(4.0_f64.ln(), (4.0_f64 / 3.0).ln())).abs() < 1e-6);
         assert_eq!(scored.correct, 1);
         let wanted = [-0.375, 0.375, 0.125, -0.125];
         for (found, wanted) in scored.gradient.iter().zip(wanted) {
