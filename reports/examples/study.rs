@@ -1,6 +1,8 @@
 //! Simulates small networks of every scheme on every preset, and writes Records, figures, tables and page:
 //! `cargo run -p tridot-reports --example study -- FOLDER`. The prices and the accuracies are invented.
 
+#![expect(clippy::unwrap_used, reason = "the samples are known to be good")]
+
 use std::fs;
 use std::path::PathBuf;
 

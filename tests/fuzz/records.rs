@@ -10,7 +10,7 @@ use crate::random::{Random, cases};
 #[path = "../../reports/tests/records/sample.rs"]
 mod sample;
 
-use sample::{Scheme, record};
+use sample::{Scheme, record, study};
 
 fn read(bytes: &[u8]) -> Result<Store, String> {
     let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
@@ -111,7 +111,9 @@ fn hostile_records_are_refused_or_usable() {
     store.insert(short).unwrap();
     let file = store.to_csv();
     let mut other = Store::default();
-    other.insert(record(Scheme::Fixed, "wide")).unwrap();
+    for record in study().into_iter().step_by(9) {
+        other.insert(record).unwrap();
+    }
     let other = other.to_csv();
     let n_mutants = cases("FUZZ_MUTANTS", 2_500, 12_000);
     let mut random = Random::new(0, 70);
@@ -130,7 +132,7 @@ fn a_file_of_records_cut_anywhere_is_refused_or_usable() {
     store.insert(record(Scheme::Layer(1), "tiny")).unwrap();
     let file = store.to_csv();
     let mut random = Random::new(0, 71);
-    let mutants = truncations(&mut random, file.as_bytes(), 4_000);
+    let mutants = truncations(&mut random, file.as_bytes(), usize::MAX);
     let tally = fuzz("records, cut", mutants, read, use_accepted);
-    assert!(tally.accepted <= 1, "only the columns' names alone are a file: {tally:?}");
+    assert_eq!(tally.accepted, 1, "only the columns' names alone are a file");
 }

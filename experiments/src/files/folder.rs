@@ -64,8 +64,9 @@ pub(crate) fn replace(folder: &Path, maker: &str, contents: &Contents) -> Result
     let old = listed(folder, maker)?;
     let new: BTreeSet<String> = contents.keys().cloned().collect();
     let list = |names: &BTreeSet<String>| {
-        let names: String = names.iter().map(|name| format!("{name}\n")).collect();
-        format!("{}\n{names}", first_line(maker))
+        let first = first_line(maker);
+        let lines = std::iter::once(first.as_str()).chain(names.iter().map(String::as_str));
+        lines.flat_map(|line| [line, "\n"]).collect::<String>()
     };
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     write(&folder.join(LIST), list(&old.union(&new).cloned().collect()).as_bytes())?;
@@ -134,5 +135,5 @@ fn present(folder: &Path) -> Result<BTreeSet<String>> {
 /// What a killed run may have left: a file that was being written.
 fn is_part(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
-    name.starts_with(".tridot-") && name.ends_with(".part")
+    name.strip_prefix(".tridot-").and_then(|rest| rest.strip_suffix(".part")).is_some()
 }
