@@ -1,5 +1,7 @@
 //! `tridot complexity`: what a network costs, on no machine.
 
+use std::path::Path;
+
 use anyhow::{Result, bail};
 use serde::Serialize;
 use tridot_sim::complexity::{self, Complexity, Measures};
@@ -123,7 +125,7 @@ fn as_quantized(subject: &str) -> Result<(String, String, Complexity)> {
             "`{subject}` is no file: name an integer network's file, or add --uniform W,A or --ternary B"
         );
     }
-    if subject.ends_with(".toml") {
+    if Path::new(subject).extension().is_some_and(|extension| extension == "toml") {
         bail!("{subject}: has shapes alone: add --uniform W,A or --ternary B");
     }
     let network = files::read_network(subject.as_ref())?;

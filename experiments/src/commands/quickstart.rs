@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
+use tridot_sim::network::Accuracy;
 
 use crate::cli::{self, QuickstartArgs, Verdict};
 use crate::files::{self, Contents};
@@ -135,8 +136,8 @@ fn networks(road: &Road) -> Result<Vec<NetworkReport>> {
         let provenance = &network.provenance;
         Ok(NetworkReport {
             name: variant.name.clone(),
-            float_accuracy_percent: provenance.float_accuracy.map(|accuracy| accuracy.percent()),
-            integer_accuracy_percent: provenance.integer_accuracy.map(|a| a.percent()),
+            float_accuracy_percent: provenance.float_accuracy.map(Accuracy::percent),
+            integer_accuracy_percent: provenance.integer_accuracy.map(Accuracy::percent),
             samples: provenance.integer_accuracy.map(|accuracy| accuracy.samples),
         })
     };

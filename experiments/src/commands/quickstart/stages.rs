@@ -46,7 +46,7 @@ impl Stage {
         Self { title, arguments, makes: Vec::new() }
     }
 
-    fn from_pictures(mut self, source: &Source) -> Self {
+    fn with_pictures(mut self, source: &Source) -> Self {
         self.arguments.extend(source.arguments.iter().cloned());
         self
     }
@@ -65,7 +65,7 @@ impl Stage {
             if argument.chars().all(is_plain) {
                 line.push_str(argument);
             } else {
-                line.push_str(&format!("'{}'", argument.replace('\'', r"'\''")));
+                line.extend(["'", &argument.replace('\'', r"'\''"), "'"]);
             }
         }
         line
@@ -87,7 +87,7 @@ pub(super) fn all(road: &Road, source: &Source) -> Vec<Stage> {
                 "train in float".to_owned(),
                 &["train", &plan, "--out", "training/float"],
             );
-            stages.push(stage.from_pictures(source));
+            stages.push(stage.with_pictures(source));
             "training/float/checkpoint.safetensors".to_owned()
         }
         (None, Some(from)) => from.clone(),
@@ -132,11 +132,11 @@ fn make(variant: &Variant, float: &str, source: &Source, stages: &mut Vec<Stage>
                 &["train", &plan, "--from", float, "--out", &out],
             );
             // A finished training reads its data only to find that it is finished.
-            stages.push(train.from_pictures(source).making(&net));
+            stages.push(train.with_pictures(source).making(&net));
             let checkpoint = format!("{out}/checkpoint.safetensors");
             let export =
                 Stage::new(format!("{name}: export"), &["export", &checkpoint, "-o", &net]);
-            stages.push(export.from_pictures(source).making(&net));
+            stages.push(export.with_pictures(source).making(&net));
         }
         Way::Quantize(plan) => {
             let plan = format!("plans/{plan}");
@@ -144,7 +144,7 @@ fn make(variant: &Variant, float: &str, source: &Source, stages: &mut Vec<Stage>
                 format!("{name}: quantize without training"),
                 &["quantize", float, "--plan", &plan, "-o", &net],
             );
-            stages.push(quantize.from_pictures(source).making(&net));
+            stages.push(quantize.with_pictures(source).making(&net));
         }
     }
 }
@@ -158,11 +158,11 @@ fn compare_and_record(road: &Road, variant: &Variant, source: &Source, stages: &
         format!("{}: check every bit and cycle", variant.name),
         &["check", &net, "--samples", &samples, "--arch", &archs],
     );
-    stages.push(check.from_pictures(source));
+    stages.push(check.with_pictures(source));
     let samples = road.trace_samples.to_string();
     let record = Stage::new(
         format!("{}: record a trace", variant.name),
         &["record", &net, "--samples", &samples, "-o", &trace],
     );
-    stages.push(record.from_pictures(source).making(&trace));
+    stages.push(record.with_pictures(source).making(&trace));
 }
