@@ -13,9 +13,10 @@ use crate::random::cases;
 /// The runs of random networks on the built-in architectures that can run them, with toggles.
 fn runs() -> impl Iterator<Item = (Network, Architecture, Outcome)> {
     let presets = Architecture::preset_names();
-    (0..cases("ENERGY_NETWORKS", 60, 400) as u64).filter_map(move |seed| {
+    (0..cases("ENERGY_NETWORKS", 60, 400)).filter_map(move |number| {
+        let seed = number as u64;
         let network = generator::network(seed);
-        let arch = Architecture::preset(presets[seed as usize % presets.len()]).unwrap();
+        let arch = Architecture::preset(presets[number % presets.len()]).unwrap();
         fast::network(&network, &arch, 1).ok()?;
         let tensors = reference::run(&network, &generator::picture(&network, seed)).unwrap();
         let inputs: Vec<_> =

@@ -1,5 +1,6 @@
 //! Inputs and outputs that a command must refuse in one line, before it destroys or allocates anything.
-#![cfg(all(test, feature = "train"))]
+#![cfg(test)]
+#![cfg(feature = "train")]
 
 use std::fs;
 use std::path::Path;

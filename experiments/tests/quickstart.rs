@@ -1,5 +1,6 @@
 //! Is the road the same twice, on any number of threads, and after it was killed?
 #![cfg(test)]
+#![cfg(feature = "train")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -48,7 +48,7 @@ impl Run {
     fn new() -> Self {
         let arch = Architecture::preset("edge").unwrap();
         let fits = |network: &Network| fast::network(network, &arch, 1).is_ok();
-        let network = (0..).map(generator::network).find(fits).unwrap();
+        let network = (0..1000).map(generator::network).find(fits).unwrap();
         let tensors = reference::run(&network, &generator::picture(&network, 0)).unwrap();
         let inputs: Vec<_> =
             network.layers.iter().map(|layer| tensors[layer.inputs[0].0].as_slice()).collect();
