@@ -232,7 +232,7 @@ fn wrong_usage_is_told_in_one_line() {
     for arguments in [
         "check net.safetensors",
         "check net.safetensors --sinthetic",
-        "trian",
+        "trains",
         "quantize",
         "record -o",
     ] {

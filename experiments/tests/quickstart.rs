@@ -151,10 +151,10 @@ fn a_folder_of_something_else_and_a_road_without_weights_are_refused() {
         refusal(&mut quickstart(folder.path(), "new", "1")),
         "tridot: --from: the road starts from a trained float network: name it\n"
     );
-    fs::write(folder.path().join("road.toml"), ROAD.replace("\"edge\"", "\"egde\"")).unwrap();
+    fs::write(folder.path().join("road.toml"), ROAD.replace("\"edge\"", "\"edge2\"")).unwrap();
     let line = refusal(&mut quickstart(folder.path(), "new", "1"));
     assert!(
-        line.starts_with("tridot: road.toml: no built-in architecture `egde`: there are"),
+        line.starts_with("tridot: road.toml: no built-in architecture `edge2`: there are"),
         "{line}"
     );
     fs::write(
