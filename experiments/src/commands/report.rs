@@ -37,7 +37,9 @@ pub(crate) fn run(arguments: &ReportArgs, printer: &Printer) -> Result<Verdict> 
     if records.is_empty() {
         bail!("{}: holds no Record, so there is nothing to draw", path.display());
     }
-    let command = format!("tridot report {} -o {}", path.display(), arguments.output.display());
+    let force = if arguments.force { " --force" } else { "" };
+    let (records_file, folder) = (path.display(), arguments.output.display());
+    let command = format!("tridot report {records_file} -o {folder}{force}");
     let (fronts, layers) = (plot::fronts(records), plot::layers(records));
     let contents = contents(records, &fronts, &layers, &command);
     folder::replace(&arguments.output, MAKER, &contents)?;
