@@ -79,10 +79,10 @@ fn representational_and_storage_complexity_of_resnet20() {
 }
 
 /// The quickstart network trains in seconds: at most 2.5 M MACs.
-/// 1024·16·27 + 256·16·9 + 256·32·16 + 3·64·32·288 + 32·10.
+/// 1024·8·27 + 256·8·9 + 256·8·8 + 3·64·8·72 + 8·10.
 #[test]
 fn quickstart_is_small() {
     let topology = builtin("quickstart");
-    assert_eq!(topology.macs(), 442_368 + 36_864 + 131_072 + 3 * 589_824 + 320);
+    assert_eq!(topology.macs(), 221_184 + 18_432 + 16_384 + 3 * 36_864 + 80);
     assert!(topology.macs() <= 2_500_000);
 }

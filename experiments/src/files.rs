@@ -164,6 +164,7 @@ fn target(path: &Path) -> Result<PathBuf> {
 
 /// Whether a file can be written there without loss of an input: found out before hours of work, not
 /// after. Inputs are files, or folders of files.
+#[cfg(feature = "train")]
 pub(crate) fn check_output(path: &Path, inputs: &[&Path]) -> Result<()> {
     check_writable(path)?;
     for input in inputs {
@@ -180,6 +181,7 @@ pub(crate) fn check_output(path: &Path, inputs: &[&Path]) -> Result<()> {
 }
 
 /// Whether two paths lead to one file or folder, by whatever names and links.
+#[cfg(feature = "train")]
 fn is_same(a: &Path, b: &Path) -> bool {
     let (Ok(a_metadata), Ok(b_metadata)) = (std::fs::metadata(a), std::fs::metadata(b)) else {
         return false;
@@ -227,13 +229,14 @@ pub(crate) fn read_text_if_present(path: &Path) -> Result<Option<String>> {
 pub(crate) fn make_folder(path: &Path) -> Result<Contents> {
     let place = || path.display().to_string();
     std::fs::create_dir_all(path).with_context(place)?;
+    let mut first: Option<String> = None;
     for entry in std::fs::read_dir(path).with_context(place)? {
-        let name = entry.with_context(place)?.file_name();
-        if !name.to_string_lossy().starts_with(".tridot-") {
-            return Ok(Contents::Some(name.to_string_lossy().into_owned()));
+        let name = entry.with_context(place)?.file_name().to_string_lossy().into_owned();
+        if !name.starts_with(".tridot-") && first.as_ref().is_none_or(|first| name < *first) {
+            first = Some(name);
         }
     }
-    Ok(Contents::Nothing)
+    Ok(first.map_or(Contents::Nothing, Contents::Some))
 }
 
 /// What is in a folder.
@@ -242,7 +245,7 @@ pub(crate) fn make_folder(path: &Path) -> Result<Contents> {
 pub(crate) enum Contents {
     /// No file.
     Nothing,
-    /// One of its files.
+    /// The first of its files by name.
     Some(String),
 }
 

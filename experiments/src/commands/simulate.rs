@@ -30,6 +30,7 @@ struct Simulation {
     /// What ran, for people: the trace's file, or that there is none.
     input: String,
     /// Whether the trace comes from a file.
+    #[cfg(feature = "train")]
     is_recorded: bool,
     model: Model,
     one_tile_of: u32,
@@ -61,6 +62,7 @@ pub(crate) fn run(arguments: &SimulateArgs, printer: &Printer) -> Result<Verdict
         table_text,
         trace,
         input,
+        #[cfg(feature = "train")]
         is_recorded: arguments.trace.is_some(),
         model: arguments.model,
         one_tile_of: arguments.one_tile_of,
