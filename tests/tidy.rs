@@ -197,6 +197,10 @@ fn built_in_files_load() {
     for entry in fs::read_dir(root().join("experiments/plans")).unwrap() {
         let path = entry.unwrap().path();
         let text = fs::read_to_string(&path).unwrap();
+        // Roads are the command's own; it tests that each loads.
+        if text.contains("[[variant]]") {
+            continue;
+        }
         let read = if text.contains("[[stage]]") {
             tridot_models::train::TrainingPlan::from_toml(&text).map(drop)
         } else {

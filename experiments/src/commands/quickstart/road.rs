@@ -235,3 +235,23 @@ fn at_line(text: &str, error: &toml::de::Error) -> anyhow::Error {
     let reason = error.message().replace('\n', " ");
     anyhow::anyhow!("{}: {reason}", line_and_column(text, offset))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_committed_road_loads_with_the_plans_that_it_names() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("plans");
+        let mut roads = 0;
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let text = files::read_text(&entry.unwrap().path()).unwrap();
+            if text.contains("[[variant]]") {
+                let road = Road::read(&text, |name| files::read_text(&folder.join(name))).unwrap();
+                assert!(!road.plans.is_empty());
+                roads += 1;
+            }
+        }
+        assert_eq!(roads, 2);
+    }
+}
