@@ -136,10 +136,10 @@ pub struct Plan {
     pub layers: BTreeMap<String, Scheme>,
 }
 
-/// The one key that every version of the file has.
+/// The one key that every version of a plan has.
 #[derive(Deserialize)]
-struct Version {
-    format: i64,
+pub(crate) struct Version {
+    pub(crate) format: i64,
 }
 
 /// The TOML shape of a plan; the defaults of [`Plan::default_with_branches`] are written there.

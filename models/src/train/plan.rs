@@ -7,7 +7,7 @@ use crate::scheme::{self, Plan};
 use crate::topology::Topology;
 
 /// The version of the file form.
-const FORMAT: u32 = 1;
+const FORMAT: i64 = 1;
 /// The most epochs, pictures and stages that a plan may ask for.
 const MOST: usize = 1_000_000;
 
@@ -150,7 +150,8 @@ impl Temperature {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
-    format: u32,
+    #[serde(rename = "format")]
+    _format: i64,
     network: String,
     start: Start,
     #[serde(default)]
@@ -176,10 +177,14 @@ impl TrainingPlan {
     /// # Ok::<(), tridot_models::Error>(())
     /// ```
     pub fn from_toml(text: &str) -> Result<Self, Error> {
-        let raw: Raw = toml::from_str(text).map_err(|error| scheme::at_line(text, &error))?;
-        if raw.format != FORMAT {
-            return Err(Error::limit("training plan", "format", FORMAT.to_string(), raw.format));
+        // The version first, so that another version's keys are not blamed.
+        let version: scheme::Version =
+            toml::from_str(text).map_err(|error| scheme::at_line(text, &error))?;
+        if version.format != FORMAT {
+            let limit = FORMAT.to_string();
+            return Err(Error::limit("training plan", "format", limit, version.format));
         }
+        let raw: Raw = toml::from_str(text).map_err(|error| scheme::at_line(text, &error))?;
         let plan = Self {
             network: raw.network,
             start: raw.start,
@@ -339,6 +344,10 @@ mod tests {
     #[test]
     fn values_that_make_no_sense_are_refused() {
         assert_eq!(refused("format = 1", "format = 2"), "training plan: format must be 1, got 2");
+        assert_eq!(
+            refused("format = 1", "format = 2\nnew_key = 3"),
+            "training plan: format must be 1, got 2"
+        );
         assert!(
             refused("epochs = 2", "epochs = 0").starts_with("stage 1: epochs must be between 1")
         );
