@@ -60,11 +60,15 @@ impl Safetensors {
         Mutant { what, touched: Touched::Structure, bytes: self.with_header(&header.text()) }
     }
 
+    /// The text of a metadata key.
+    pub(crate) fn metadata(&self, key: &str) -> String {
+        let header: serde_json::Value = serde_json::from_str(&self.header).unwrap();
+        header["__metadata__"][key].as_str().expect("the metadata key").to_owned()
+    }
+
     /// The JSON of a metadata key changed in one to three places.
     pub(crate) fn metadata_mutant(&self, random: &mut Random, key: &str) -> Mutant {
-        let header: serde_json::Value = serde_json::from_str(&self.header).unwrap();
-        let text = header["__metadata__"][key].as_str().expect("the metadata key");
-        let mut json = Json::parse(text);
+        let mut json = Json::parse(&self.metadata(key));
         let edits: Vec<_> = (0..random.size(1, 3)).map(|_| json.mutate(random)).collect();
         let what = format!("metadata `{key}`: {}", edits.join("; "));
         self.with_metadata(key, &json.text(), what)

@@ -15,6 +15,9 @@ use crate::random::{Random, cases};
 /// Small traces of different networks: their seeds in the generator.
 const SEEDS: std::ops::Range<u64> = 0..12;
 
+/// The metadata key of a trace's description.
+const KEY: &str = "tridot_trace";
+
 fn read(bytes: &[u8]) -> Result<Trace, String> {
     Trace::from_bytes(bytes).map_err(|error| error.to_string())
 }
@@ -71,15 +74,20 @@ fn hostile_traces_are_refused_or_usable() {
         let base = random.below(files.len());
         let (file, other) = (&files[base], random.below(files.len()));
         let mutant = match random.below(20) {
-            0..=8 => parsed[base].metadata_mutant(&mut random, "tridot_trace"),
+            0..=7 => parsed[base].metadata_mutant(&mut random, KEY),
+            // Sound but for a seal: what the pictures are called is free.
+            8 => {
+                let named = format!("\"{}\"", "x".repeat(random.size(1, 40)));
+                let text = parsed[base].metadata(KEY).replace("\"random pictures\"", &named);
+                parsed[base].with_metadata(KEY, &text, format!("data is called {named}"))
+            }
             9..=12 => parsed[base].header_mutant(&mut random),
             13 => parsed[base].length_mutant(&mut random),
             14..=15 => splice(&mut random, file, &files[other]),
             16..=17 => parsed[base].data_mutant(&mut random),
             _ => flip_bits(&mut random, file),
         };
-        let mutant =
-            if random.percent(80) { parsed[base].sealed("tridot_trace", mutant) } else { mutant };
+        let mutant = if random.percent(80) { parsed[base].sealed(KEY, mutant) } else { mutant };
         Mutant { what: format!("trace of seed {base}, {}", mutant.what), ..mutant }
     });
     let tally = fuzz("trace", mutants, read, |trace, bytes| use_accepted(trace, bytes, &networks));
