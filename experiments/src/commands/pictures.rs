@@ -48,13 +48,18 @@ pub(crate) fn labelled(
         let fits = data::synthetic_fits(shape, classes);
         return Ok(fits.then(|| data::synthetic(seed, SYNTHETIC_TRAINING, SYNTHETIC_TEST)));
     };
+    data_set(dir, shape, classes).map(Some)
+}
+
+/// All pictures of a data folder; refuses such as a network was not made for.
+pub(crate) fn data_set(dir: &Path, shape: Shape, classes: usize) -> Result<DataSet> {
     let folder = open(dir, shape, classes)?;
-    Ok(Some(DataSet {
+    Ok(DataSet {
         name: folder.name(),
         classes: folder.classes(),
         calibration: folder.calibration()?,
         test: folder.test()?,
-    }))
+    })
 }
 
 /// The first test pictures of the source, at most so many, and the name of where they come from.

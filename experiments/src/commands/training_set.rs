@@ -17,13 +17,7 @@ pub(crate) fn load(
     let Some(dir) = &source.data else {
         return Ok(data::synthetic(plan.seed, plan.synthetic.training, plan.synthetic.test));
     };
-    let folder = pictures::open(dir, topology.input, topology.classes)?;
-    Ok(DataSet {
-        name: folder.name(),
-        classes: folder.classes(),
-        calibration: folder.calibration()?,
-        test: folder.test()?,
-    })
+    pictures::data_set(dir, topology.input, topology.classes)
 }
 
 /// As training takes it.
