@@ -11,7 +11,6 @@ use std::ops::{Deref, RangeInclusive};
 
 use serde::Deserialize;
 
-use crate::error::line_and_column;
 use crate::{Error, units::Megahertz};
 
 mod derived;
@@ -146,11 +145,13 @@ impl Architecture {
 
     /// Reads an architecture file. Unknown, repeated and missing keys are refused with line and column.
     pub fn from_toml(text: &str) -> Result<Self, Error> {
-        let version: raw::Version = toml::from_str(text).map_err(|e| malformed(text, &e))?;
+        let version: raw::Version =
+            toml::from_str(text).map_err(|e| Error::of_toml("architecture", text, &e))?;
         if version.format != FORMAT {
             return Err(Error::limit("architecture", "format", FORMAT.to_string(), version.format));
         }
-        let raw: raw::Raw = toml::from_str(text).map_err(|e| malformed(text, &e))?;
+        let raw: raw::Raw =
+            toml::from_str(text).map_err(|e| Error::of_toml("architecture", text, &e))?;
         Self::new(typed(raw)?)
     }
 
@@ -179,15 +180,6 @@ impl Architecture {
     pub const fn flip_flops(&self) -> &FlipFlops {
         &self.flip_flops
     }
-}
-
-/// One line for what the TOML reader refuses.
-fn malformed(text: &str, error: &toml::de::Error) -> Error {
-    let reason = error.message().lines().collect::<Vec<_>>().join(" ");
-    let Some(span) = error.span() else {
-        return Error::malformed("architecture", reason);
-    };
-    Error::malformed(format!("architecture, {}", line_and_column(text, span.start)), reason)
 }
 
 fn typed(raw: raw::Raw) -> Result<Parameters, Error> {

@@ -58,6 +58,16 @@ impl Error {
         Self::Malformed { place: place.into(), reason: reason.into() }
     }
 
+    /// What the TOML reader refuses, in one line: the kind of file, line and column, the reason.
+    pub(crate) fn of_toml(kind: &str, text: &str, error: &toml::de::Error) -> Self {
+        let reason = error.message().lines().collect::<Vec<_>>().join(" ");
+        let place = match error.span() {
+            Some(span) => format!("{kind}, {}", line_and_column(text, span.start)),
+            None => kind.to_owned(),
+        };
+        Self::malformed(place, reason)
+    }
+
     /// The same on one line: text from a file may hold control characters, or be very long.
     pub(crate) fn on_one_line(self) -> Self {
         let clean = |text: String| -> String {

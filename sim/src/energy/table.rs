@@ -3,7 +3,6 @@
 use super::curve::{Curve, Grid};
 use super::raw::{self, Net, Raw, Row};
 use crate::Error;
-use crate::error::line_and_column;
 
 /// The version of the file form that this reader accepts.
 pub const FORMAT: i64 = 1;
@@ -108,21 +107,13 @@ impl EnergyTable {
 }
 
 fn read(text: &str) -> Result<EnergyTable, Error> {
-    let version: raw::Version = toml::from_str(text).map_err(|e| malformed(text, &e))?;
+    let version: raw::Version =
+        toml::from_str(text).map_err(|e| Error::of_toml("energy table", text, &e))?;
     if version.format != FORMAT {
         return Err(Error::limit("energy table", "format", FORMAT.to_string(), version.format));
     }
-    let raw: Raw = toml::from_str(text).map_err(|e| malformed(text, &e))?;
+    let raw: Raw = toml::from_str(text).map_err(|e| Error::of_toml("energy table", text, &e))?;
     checked(raw)
-}
-
-/// One line for what the TOML reader refuses.
-fn malformed(text: &str, error: &toml::de::Error) -> Error {
-    let reason = error.message().lines().collect::<Vec<_>>().join(" ");
-    let Some(span) = error.span() else {
-        return Error::malformed("energy table", reason);
-    };
-    Error::malformed(format!("energy table, {}", line_and_column(text, span.start)), reason)
 }
 
 /// What is being checked, and what was found on the way.
