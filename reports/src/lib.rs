@@ -8,7 +8,6 @@
 //! This crate recomputes no simulation, and never prints, opens a path, spawns a thread, reads a clock or draws a
 //! random number: text comes in, text goes out. The same records give the same bytes.
 
-pub mod digest;
 pub mod pareto;
 pub mod plot;
 pub mod record;

@@ -9,7 +9,7 @@ use tridot_sim::outcome::{LayerOutcome, Limiter, Outcome};
 use tridot_sim::units::{Cycles, Microseconds, Picojoules, SquareMicrometres};
 
 use crate::Error;
-use crate::digest::Digest;
+use tridot_sim::digest::Digest;
 
 mod check;
 mod labels;

@@ -37,16 +37,33 @@ impl std::fmt::Display for Digest {
     }
 }
 
-impl std::str::FromStr for Digest {
-    type Err = String;
+/// What a digest must be, to be read after "must be".
+pub const EXPECTED: &str = "32 hexadecimal digits in lower case";
 
-    /// Reads what [`Display`](std::fmt::Display) writes, and nothing else.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let digest = u128::from_str_radix(text, 16).map(Self).map_err(|e| e.to_string())?;
-        if digest.to_string() == text {
-            Ok(digest)
-        } else {
-            Err("not 32 hexadecimal digits".to_owned())
+impl std::str::FromStr for Digest {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if text.len() != 32 || !text.bytes().all(digit) {
+            return Err(EXPECTED);
+        }
+        u128::from_str_radix(text, 16).map(Self).map_err(|_| EXPECTED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_read_back_and_nothing_else_is() {
+        let digest = Digest::of(b"network");
+        assert_eq!(digest.to_string().parse(), Ok(digest));
+        let upper = digest.to_string().to_uppercase();
+        let long = format!("0{digest}");
+        for text in ["", "+6c62272e07bb014262b821756295c58", "é", &upper, &long] {
+            assert_eq!(text.parse::<Digest>(), Err(EXPECTED), "{text}");
         }
     }
 }

@@ -8,8 +8,8 @@ use super::cost::Cost;
 use super::study::{Point, Study, front_of, studies, word};
 use super::style::{FRONT, GUIDE, Inside, OTHER, SERIES, Series, THIN};
 use super::{Figure, FileNames, SMALL, TEXT, WIDTH, commands, csv_of};
-use crate::digest::Digest;
 use crate::record::{Named, Record};
+use tridot_sim::digest::Digest;
 
 /// Height of the plotted area.
 const PLOT_HEIGHT: f64 = 118.0;

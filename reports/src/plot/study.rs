@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::cost::Cost;
-use crate::digest::Digest;
 use crate::pareto::{Goal, front};
 use crate::record::{Granularity, NetworkInputs, Record};
+use tridot_sim::digest::Digest;
 
 /// Records of one topology and one data set that have an accuracy.
 #[derive(Debug)]

@@ -1,10 +1,10 @@
 //! Figures, tables and page: complete, legible by construction, the same for the same Records.
 
-use tridot_reports::digest::Digest;
 use tridot_reports::html::{Page, page};
 use tridot_reports::plot::{Figure, fronts, layers};
 use tridot_reports::record::{Named, Record};
 use tridot_reports::table;
+use tridot_sim::digest::Digest;
 
 use crate::sample::{Scheme, record, study};
 

@@ -1,8 +1,8 @@
 //! Records of small networks, simulated on the presets.
 
-use tridot_reports::digest::Digest;
 use tridot_reports::record::{Input, Model, Named, Priced, Record, Simulation, Toggling};
 use tridot_sim::arch::Architecture;
+use tridot_sim::digest::Digest;
 use tridot_sim::energy::Breakdown;
 use tridot_sim::fast;
 use tridot_sim::network::{

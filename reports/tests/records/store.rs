@@ -1,8 +1,8 @@
 //! The store: what is written is read, and nothing else is.
 
-use tridot_reports::digest::Digest;
 use tridot_reports::record::{Granularity, Input, Named, Record, Toggling};
 use tridot_reports::store::{Inserted, Store, columns};
+use tridot_sim::digest::Digest;
 use tridot_sim::units::{Cycles, SquareMicrometres};
 
 use crate::sample::{Scheme, record, study};

@@ -95,8 +95,8 @@ fn read(bytes: &[u8]) -> Result<Trace, Error> {
     let raw: RawDescription = container::description(&file.take_metadata(METADATA_KEY)?, FORMAT)?;
     text("description", "network", &raw.network)?;
     text("description", "data", &raw.data)?;
-    let digest = raw.network_digest.parse().map_err(|reason: String| {
-        Error::malformed("description", format!("network_digest: {reason}"))
+    let digest = raw.network_digest.parse().map_err(|expected: &str| {
+        Error::malformed("description", format!("network_digest: not {expected}"))
     })?;
     count("the number of pictures", raw.pictures, limits::MAX_TRACE_PICTURES)?;
     count("the number of tensors", raw.tensors.len(), limits::MAX_LAYERS + 1)?;

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
-use tridot_reports::digest::Digest;
 use tridot_reports::record::{self, Input, Named, Priced, Record, Toggling};
+use tridot_sim::digest::Digest;
 
 use super::Simulation;
 use crate::cli::{Model, SimulateArgs};

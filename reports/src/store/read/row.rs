@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use super::check_heads;
 use crate::Error;
-use crate::digest::{self, Digest};
 use crate::error::quoted;
 use crate::store::columns::columns;
+use tridot_sim::digest::{self, Digest};
 
 /// The rows of a text, of which the heads have been checked.
 pub(super) struct Rows<'a> {
