@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &AccuracyArgs, printer: &Printer) -> Result<Verdict
             let folder = pictures::open(dir, shape, classes)?;
             (folder.test()?, folder.name())
         }
-        None => match pictures::labelled(&arguments.source, shape, classes, arguments.seed)? {
+        None => match pictures::synthetic_test(shape, classes, arguments.seed) {
             Some(set) => (set.test, set.name),
             None => bail!(
                 "{}: the synthetic set has ten classes of 32×32×3 pictures, the network {classes} of {shape}",

@@ -51,6 +51,11 @@ pub(crate) fn labelled(
     data_set(dir, shape, classes).map(Some)
 }
 
+/// The test pictures of the synthetic set, where a network fits it.
+pub(crate) fn synthetic_test(shape: Shape, classes: usize, seed: u64) -> Option<DataSet> {
+    data::synthetic_fits(shape, classes).then(|| data::synthetic(seed, 0, SYNTHETIC_TEST))
+}
+
 /// All pictures of a data folder; refuses such as a network was not made for.
 pub(crate) fn data_set(dir: &Path, shape: Shape, classes: usize) -> Result<DataSet> {
     let folder = open(dir, shape, classes)?;
