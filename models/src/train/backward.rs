@@ -135,7 +135,7 @@ impl Tape {
             by_tensor.give(gradient);
         }
         self.buffers = by_tensor.buffers;
-        let layers = through_quantizers(model, temperature, gradients)?;
+        let layers = through_quantizers(self.set, model, temperature, gradients)?;
         #[expect(clippy::cast_possible_truncation, reason = "gradients are f32")]
         let clips = clips.into_iter().map(|clip: f64| clip as f32).collect();
         Ok(Gradients { layers, clips })
@@ -421,6 +421,7 @@ impl Normal {
 
 /// From the gradients of quantized weights to those of the weights and branch scales behind them.
 fn through_quantizers(
+    set: InstructionSet,
     model: &Model,
     temperature: f64,
     gradients: Vec<Option<LayerGradients>>,
@@ -435,7 +436,7 @@ fn through_quantizers(
         let parameters = parameters.expect("a layer with a quantizer has weights");
         let by_weight = std::mem::take(&mut gradients.weights);
         (gradients.weights, gradients.scales) =
-            quantizer.backward(&parameters.weights, temperature, by_weight)?;
+            quantizer.backward(set, &parameters.weights, temperature, by_weight)?;
         Ok(Some(gradients))
     };
     gradients.into_par_iter().enumerate().map(of_layer).collect()

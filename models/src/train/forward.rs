@@ -134,7 +134,7 @@ impl Tape {
     ) -> Result<&[f32], Error> {
         let topology = &model.float.topology;
         self.recycle();
-        self.weights = weights(model, temperature)?;
+        self.weights = weights(self.set, model, temperature)?;
         self.codes = match &model.quantization {
             Some(quantization) => quantization.tensors.codes(topology),
             None => vec![None; topology.layers.len() + 1],
@@ -250,7 +250,7 @@ impl Tape {
 }
 
 /// The weights that each layer computes with.
-fn weights(model: &Model, temperature: f64) -> Result<Vec<Vec<f32>>, Error> {
+fn weights(set: InstructionSet, model: &Model, temperature: f64) -> Result<Vec<Vec<f32>>, Error> {
     let layers = &model.float.topology.layers;
     let of_layer = |(layer_idx, parameters): (usize, &Option<LayerParameters>)| {
         let Some(parameters) = parameters else { return Ok(Vec::new()) };
@@ -258,7 +258,7 @@ fn weights(model: &Model, temperature: f64) -> Result<Vec<Vec<f32>>, Error> {
         let Some(quantizer) = quantizer else { return Ok(parameters.weights.clone()) };
         let layer = &layers[layer_idx];
         let place = format!("layer `{}`", layer.name);
-        quantizer.forward(&place, &parameters.weights, layer.shape.channels, temperature)
+        quantizer.forward(set, &place, &parameters.weights, layer.shape.channels, temperature)
     };
     model.float.parameters.par_iter().enumerate().map(of_layer).collect()
 }
