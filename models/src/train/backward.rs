@@ -193,7 +193,8 @@ impl<'a> Pass<'a> {
     /// Operands of an addition that nothing else reads, and that come from sums.
     fn own_operands(&self, layer: &TopologyLayer) -> impl Iterator<Item = TensorId> {
         layer.inputs.iter().copied().filter(|id| {
-            let from_sums = self.layer(*id).is_some_and(|(layer_idx, _)| self.sums[layer_idx].is_some());
+            let from_sums =
+                self.layer(*id).is_some_and(|(layer_idx, _)| self.sums[layer_idx].is_some());
             from_sums && self.readers[id.0] == 1
         })
     }
@@ -351,8 +352,7 @@ impl<'a> Pass<'a> {
         let mut first_channel = 0;
         for &id in &layer.inputs {
             let (input, output) = (self.model.float.topology.shape(id), layer.shape);
-            let values = &self.tape.tensors[id.0];
-            let (mut place, into) = by_tensor.take(id, values.len());
+            let (mut place, into) = by_tensor.take(id, self.tape.values(id).len());
             match layer.operator {
                 TopologyOperator::AveragePool { window } => {
                     let taps = Taps { window, pads: Pads::default(), input, output };
@@ -360,7 +360,7 @@ impl<'a> Pass<'a> {
                 }
                 TopologyOperator::MaxPool { window, pads } => {
                     let taps = Taps { window, pads, input, output };
-                    pool::max_backward(&taps, values, &mut place, gradient, into);
+                    pool::max_backward(&taps, &self.tape.tensors[id.0], &mut place, gradient, into);
                 }
                 TopologyOperator::Split { .. }
                 | TopologyOperator::Concat
@@ -368,7 +368,7 @@ impl<'a> Pass<'a> {
                 | TopologyOperator::Subsample { .. }
                 | TopologyOperator::ChannelPad { .. } => {
                     let moved = Move { operator: &layer.operator, input, first_channel, output };
-                    moved.backward(&mut place, gradient, into);
+                    moved.backward(self.tape.set, &mut place, gradient, into);
                 }
                 TopologyOperator::Dot { .. } | TopologyOperator::Add { .. } => {
                     unreachable!("it has been dealt with")

@@ -10,6 +10,7 @@ use crate::kernels::add;
 use crate::kernels::buffers::Buffers;
 use crate::kernels::finish::{self, Affine, Codes, Moments, PerChannel, Tail, Values};
 use crate::kernels::lanes::InstructionSet;
+use crate::kernels::moves::{self, Moved};
 use crate::kernels::taps::Taps;
 use crate::kernels::window::{Connection, Layer};
 use crate::topology::{Activation, Topology, TopologyLayer, TopologyOperator};
@@ -104,6 +105,7 @@ pub(super) fn activation_of(operator: &TopologyOperator) -> Activation {
 fn is_read_finished(topology: &Topology, id: TensorId) -> bool {
     let finishes = |layer: &TopologyLayer| {
         matches!(layer.operator, TopologyOperator::Dot { .. } | TopologyOperator::Add { .. })
+            || moves::reads_whole_pixels(&layer.operator)
     };
     let mut readers = topology.layers.iter().filter(|layer| layer.inputs.contains(&id)).peekable();
     readers.peek().is_some() && readers.all(finishes)
@@ -236,15 +238,26 @@ impl Tape {
         out: &mut [f32],
     ) {
         let elements = layer.shape.elements();
+        let pools = matches!(
+            layer.operator,
+            TopologyOperator::AveragePool { .. } | TopologyOperator::MaxPool { .. }
+        );
         for (i, out) in out.chunks_exact_mut(elements).enumerate() {
             let picture_idx = start / elements + i;
-            let operand = |id: &TensorId| {
+            let moved = |id: &TensorId| {
                 let shape = model.float.topology.shape(*id);
-                let range = picture_idx * shape.elements()..(picture_idx + 1) * shape.elements();
-                Operand { values: &self.tensors[id.0][range], shape }
+                let start = picture_idx * shape.elements();
+                Moved { values: self.values(*id), start, shape }
             };
-            let operands: Vec<Operand<'_>> = layer.inputs.iter().map(operand).collect();
-            out.copy_from_slice(&evaluate(layer, None, &operands));
+            if pools {
+                let id = layer.inputs[0];
+                let Moved { start, shape, .. } = moved(&id);
+                let values = &self.tensors[id.0][start..start + shape.elements()];
+                out.copy_from_slice(&evaluate(layer, None, &[Operand { values, shape }]));
+            } else {
+                let inputs: Vec<Moved<'_>> = layer.inputs.iter().map(moved).collect();
+                moves::forward(self.set, &layer.operator, &inputs, layer.shape, out);
+            }
         }
     }
 }
@@ -264,7 +277,13 @@ fn weights(set: InstructionSet, model: &Model, temperature: f64) -> Result<Vec<V
 }
 
 /// Pixels through the normalization, rounded to the input's codes.
-fn read_input(set: InstructionSet, model: &Model, pixels: &[u8], codes: Option<Codes>, out: &mut [f32]) {
+fn read_input(
+    set: InstructionSet,
+    model: &Model,
+    pixels: &[u8],
+    codes: Option<Codes>,
+    out: &mut [f32],
+) {
     let topology = &model.float.topology;
     #[expect(clippy::cast_possible_truncation, reason = "activations are f32")]
     let mut tables: Vec<[f32; 256]> =
