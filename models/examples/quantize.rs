@@ -40,8 +40,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let calibration = CalibrationSet {
         name: set.name,
-        pixels: &set.calibration.pixels,
-        labels: Some(&set.calibration.labels),
+        pictures: (&set.calibration).into(),
+        labelled: true,
     };
     let start = Instant::now();
     let quantized = quantize(&float, &plan, &calibration, 0)?;

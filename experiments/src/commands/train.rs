@@ -10,7 +10,7 @@ use tridot_models::import::{self, Checkpoint};
 use tridot_models::train::{EpochReport, Kind, Position, Texts, Trainer, TrainingData};
 use tridot_sim::network::Accuracy;
 
-use super::training_set;
+use super::{pictures, training_set};
 use crate::cli::{TrainArgs, Verdict};
 use crate::files::{self, Contents};
 use crate::print::{Printer, percent};
@@ -58,6 +58,7 @@ pub(crate) fn run(arguments: &TrainArgs, printer: &Printer) -> Result<Verdict> {
         files::write(&arguments.out.join(LOG), &log_bytes(&lines)?)?;
         files::write(&arguments.out.join(CHECKPOINT), &trainer.to_bytes())?;
     }
+    pictures::tell_unreadable(&[data.training, data.test], printer);
     tell(arguments, &topology.name, &data, &trainer, lines, printer)?;
     Ok(Verdict::Yes)
 }

@@ -2,11 +2,11 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
-use rayon::prelude::*;
 use tridot_sim::network::Shape;
 
-use super::plan::Augmentation;
-use crate::data::Pictures;
+use super::plan::{Augmentation, ResizedCrop, Stage};
+use crate::Error;
+use crate::data::{self, Axis, Made, Opened, Pictures, Scratch, Source, Work};
 
 /// What a stream of random numbers is for.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +15,7 @@ enum Purpose {
     Order = 2,
     Picture = 3,
     Weights = 4,
+    StandIn = 5,
 }
 
 fn generator(seed: u64, purpose: Purpose, [a, b]: [u64; 2], stream: u64) -> ChaCha8Rng {
@@ -71,25 +72,149 @@ pub(super) struct Place {
     pub(super) epoch: usize,
 }
 
-/// The pixels of a batch, changed, and its labels.
-pub(super) fn batch(
-    pictures: &Pictures,
-    indices: &[usize],
+/// How often a picture that cannot be read is replaced by another before all is given up: as at most
+/// a small share is unreadable, some other fault is to blame then.
+const STAND_INS: usize = 100;
+
+/// Hands over the batches of these pictures in order, changed; the next ones are made meanwhile.
+///
+/// A picture that cannot be read is replaced by another of the same epoch, so that every batch is full
+/// and no other picture changes.
+pub(super) fn for_each(
+    source: Source<'_>,
+    order: &[usize],
     place: Place,
+    stage: &Stage,
+    each: &mut dyn FnMut(&Pictures) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let epoch = [place.stage as u64, place.epoch as u64];
+    let make = |position: usize, scratch: &mut Scratch, out: &mut [u8]| {
+        let stream = order[position] as u64;
+        let mut dice = generator(place.seed, Purpose::Picture, epoch, stream);
+        let mut others = generator(place.seed, Purpose::StandIn, epoch, stream);
+        let mut made = Made { label: None, damaged: Vec::new() };
+        let mut picture_idx = order[position];
+        while made.label.is_none() {
+            match source.open(picture_idx, scratch)? {
+                Ok(opened) => {
+                    augmented(opened, source.shape(), stage.augmentation, &mut dice, out);
+                    made.label = Some(source.labels()[picture_idx]);
+                }
+                Err(reason) if made.damaged.len() < STAND_INS => {
+                    made.damaged.push((picture_idx, reason));
+                    picture_idx = order[below(&mut others, order.len())];
+                }
+                // More than most sets may have: counting them refuses it, or the batch is refused.
+                Err(_) => return Ok(made),
+            }
+        }
+        Ok(made)
+    };
+    let work = Work { source, pictures: order.len(), batch: stage.batch, make: &make };
+    data::batches(&work, &mut |batch| {
+        if batch.len() < stage.batch {
+            let reason = "too few can be read to replace those that cannot";
+            return Err(Error::malformed("training pictures", reason));
+        }
+        each(batch)
+    })
+}
+
+/// The picture as it is trained on: a crop, perhaps with left and right exchanged.
+fn augmented(
+    opened: Opened<'_>,
+    shape: Shape,
     augmentation: Augmentation,
-) -> (Vec<u8>, Vec<u8>) {
-    let elements = pictures.shape.elements();
-    let mut pixels = vec![0; indices.len() * elements];
-    pixels.par_chunks_mut(elements).zip(indices).for_each(|(pixels, &picture_idx)| {
-        let source = pictures.picture(picture_idx);
-        let epoch = [place.stage as u64, place.epoch as u64];
-        let mut dice = generator(place.seed, Purpose::Picture, epoch, picture_idx as u64);
-        let side = 2 * augmentation.crop + 1;
-        let shift = [below(&mut dice, side), below(&mut dice, side)];
-        let flipped = augmentation.flip && below(&mut dice, 2) == 1;
-        changed(pictures.shape, source, pixels, shift, augmentation.crop, flipped);
-    });
-    (pixels, indices.iter().map(|&i| pictures.labels[i]).collect())
+    dice: &mut ChaCha8Rng,
+    out: &mut [u8],
+) {
+    if let Some(resized) = augmentation.resized_crop {
+        let axes = resized_crop(opened.raster.shape, shape, resized, dice);
+        data::resize(opened.raster, axes, opened.line, out);
+        if augmentation.flip && below(dice, 2) == 1 {
+            mirror(shape, out);
+        }
+        return;
+    }
+    let side = 2 * augmentation.crop + 1;
+    let shift = [below(dice, side), below(dice, side)];
+    let flipped = augmentation.flip && below(dice, 2) == 1;
+    if opened.raster.shape == shape {
+        changed(shape, opened.raster.pixels, out, shift, augmentation.crop, flipped);
+    } else {
+        let mut picture = vec![0; shape.elements()];
+        opened.tested(shape, &mut picture);
+        changed(shape, &picture, out, shift, augmentation.crop, flipped);
+    }
+}
+
+/// How often a part is drawn before the middle is taken: parts with the proportions of a strip do not
+/// fit every picture.
+const DRAWS: usize = 10;
+
+/// Rows and columns of a part of random area, proportions and place.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "sides are compared with those of the picture"
+)]
+fn resized_crop(
+    from: Shape,
+    to: Shape,
+    ranges: ResizedCrop,
+    dice: &mut ChaCha8Rng,
+) -> [Axis; 2] {
+    let [least, most] = ranges.aspect;
+    for _ in 0..DRAWS {
+        let [low, high] = ranges.area;
+        let area = from.pixels() as f64 * (low + (high - low) * uniform(dice));
+        let aspect = least * power(most / least, dice.next_u32());
+        let width = (area * aspect).sqrt().round() as usize;
+        let height = (area / aspect).sqrt().round() as usize;
+        if (1..=from.width).contains(&width) && (1..=from.height).contains(&height) {
+            let left = below(dice, from.width - width + 1);
+            let top = below(dice, from.height - height + 1);
+            return [Axis::part(top, height, to.height), Axis::part(left, width, to.width)];
+        }
+    }
+    let (height, width) = (from.height as f64, from.width as f64);
+    let middle = |length: usize, most: f64, size: usize| {
+        let kept = (most.round() as usize).clamp(1, length);
+        Axis::part((length - kept) / 2, kept, size)
+    };
+    [
+        middle(from.height, width / least, to.height),
+        middle(from.width, height * most, to.width),
+    ]
+}
+
+/// From 0 to below 1.
+fn uniform(dice: &mut ChaCha8Rng) -> f64 {
+    f64::from(dice.next_u32()) / 4_294_967_296.0
+}
+
+/// `base` to the power of `exponent` / 2³², by square roots and products alone, which every machine
+/// computes alike.
+fn power(base: f64, exponent: u32) -> f64 {
+    let (mut root, mut result) = (base, 1.0);
+    for bit in (0..u32::BITS).rev() {
+        root = root.sqrt();
+        if exponent >> bit & 1 == 1 {
+            result *= root;
+        }
+    }
+    result
+}
+
+/// Exchanges left and right.
+fn mirror(shape: Shape, pixels: &mut [u8]) {
+    let channels = shape.channels;
+    for row in pixels.chunks_exact_mut(shape.width * channels) {
+        for column in 0..shape.width / 2 {
+            let (left, right) = row.split_at_mut((shape.width - 1 - column) * channels);
+            left[column * channels..(column + 1) * channels].swap_with_slice(&mut right[..channels]);
+        }
+    }
 }
 
 /// A crop of the picture with `pad` black pixels around it, from row and column `shift`, perhaps
@@ -102,6 +227,7 @@ fn changed(
     pad: usize,
     flipped: bool,
 ) {
+    out.fill(0);
     let channels = shape.channels;
     for (pixel, out) in out.chunks_exact_mut(channels).enumerate() {
         let (row, column) = (pixel / shape.width, pixel % shape.width);

@@ -75,8 +75,8 @@ fn borrowed(set: &data::DataSet) -> TrainingData<'_> {
     TrainingData {
         name: set.name,
         classes: set.classes,
-        training: &set.calibration,
-        test: &set.test,
+        training: (&set.calibration).into(),
+        test: (&set.test).into(),
     }
 }
 
@@ -98,8 +98,8 @@ fn training_learns_and_its_quantized_network_keeps_what_was_learned() {
 
     // The integer network differs from the one in codes by the rounding of its multipliers alone:
     // few pictures lie so near to a border between classes that it matters.
-    let calibration =
-        CalibrationSet { name: set.name, pixels: &set.calibration.pixels, labels: None };
+    let pictures = (&set.calibration).into();
+    let calibration = CalibrationSet { name: set.name, pictures, labelled: false };
     let quantized = trainer.quantized_network(&calibration).unwrap();
     let network = export::network(&quantized, RoundingLimit::OneStep).unwrap().network;
     let logits = quantized.forward(&set.test.pixels).unwrap();
@@ -194,7 +194,7 @@ fn data_that_contradicts_the_network_is_refused() {
 }
 
 /// The loss of a batch, with soft weights.
-fn loss_of(model: &Model, tape: &mut Tape, pixels: &[u8], labels: &[u8], temperature: f64) -> f64 {
+fn loss_of(model: &Model, tape: &mut Tape, pixels: &[u8], labels: &[u16], temperature: f64) -> f64 {
     loss::cross_entropy(tape.forward(model, pixels, temperature).unwrap(), labels).loss
 }
 
