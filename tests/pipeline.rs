@@ -37,11 +37,8 @@ fn resnet20(test: &str) -> Option<(FloatNetwork, DataSet)> {
 }
 
 fn quantized(float: &FloatNetwork, plan: &Plan, set: &DataSet) -> Network {
-    let set = CalibrationSet {
-        name: set.name,
-        pictures: (&set.calibration).into(),
-        labelled: true,
-    };
+    let set =
+        CalibrationSet { name: set.name, pictures: (&set.calibration).into(), labelled: true };
     let quantized = calibrate::quantize(float, plan, &set, 0).unwrap();
     export::network(&quantized, RoundingLimit::OneStep).unwrap().network
 }

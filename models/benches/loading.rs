@@ -1,1 +1,104 @@
-fn main() {}
+//! Pictures a second and core that are decoded and resized, and whether training at 224×224 waits for them.
+//!
+//! `cargo bench -p tridot-models --bench loading -- [NETWORK]`; `RAYON_NUM_THREADS` sets the threads.
+//! The files are made first: colourful ones of 500×375 pixels, some 90 KB each, as ImageNet's mostly are.
+
+use std::path::Path;
+use std::time::Instant;
+
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+use tridot_models::data::{self, DataSet, Folder, Set};
+use tridot_models::topology;
+use tridot_models::train::{Texts, Trainer, TrainingData};
+use tridot_sim::network::Shape;
+
+const CLASSES: usize = 1000;
+const SIZE: Shape = Shape::new(375, 500, 3);
+const BATCH: usize = 16;
+const STEPS: usize = 8;
+/// Test pictures: read without a crop, twice.
+const TEST: usize = 400;
+
+/// A folder of a thousand classes, of which a few have more than one picture.
+fn make(dir: &Path) -> std::io::Result<u64> {
+    let pictures = data::picture_like(SIZE, 0, 64).expect("few pictures");
+    let files: Vec<Vec<u8>> = (0..pictures.len())
+        .map(|i| {
+            let mut file = Vec::new();
+            let mut encoder = Encoder::new(&mut file, 85);
+            encoder.set_sampling_factor(SamplingFactor::F_2_2);
+            encoder.encode(pictures.picture(i), 500, 375, ColorType::Rgb).expect("a good size");
+            file
+        })
+        .collect();
+    for part in ["train", "val"] {
+        for class in 0..CLASSES {
+            let folder = dir.join(part).join(format!("class{class:04}"));
+            std::fs::create_dir_all(&folder)?;
+            std::fs::write(folder.join("picture.JPEG"), &files[class % files.len()])?;
+        }
+    }
+    Ok(files.iter().map(|file| file.len() as u64).sum::<u64>() / files.len() as u64)
+}
+
+/// Pictures a second as tests read them.
+fn pictures_per_second(set: &Set) -> f64 {
+    let indices: Vec<usize> = (0..TEST).collect();
+    let read = || {
+        let start = Instant::now();
+        let each = &mut |_: &data::Pictures| Ok::<(), tridot_models::Error>(());
+        set.source().batches(&indices, 64, each).expect("good files");
+        TEST as f64 / start.elapsed().as_secs_f64()
+    };
+    // The first run fills the file cache.
+    read();
+    read()
+}
+
+/// The median time of a training step after the first two.
+fn seconds_per_step(network: &str, data: &TrainingData<'_>) -> f64 {
+    let plan = format!(
+        "format = 1\nnetwork = \"{network}\"\nstart = \"scratch\"\nheld_back = {}\n\
+         [[stage]]\nweights = \"float\"\nepochs = 1\nbatch = {BATCH}\nlearning_rate = 0.01\n\
+         augmentation = {{ resized_crop = {{}}, flip = true }}\n",
+        data.training.len() - BATCH * STEPS
+    );
+    let network = topology::builtin_text(network).expect("a built-in network").to_owned();
+    let mut trainer = Trainer::new(Texts { plan, network }, None, data).expect("a good plan");
+    let mut times = vec![];
+    // The held-back pictures are scored behind the last step.
+    trainer.epoch(data, &mut |_| times.push(Instant::now())).expect("finite sums");
+    let mut seconds: Vec<f64> =
+        times.windows(2).skip(2).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect();
+    seconds.sort_by(f64::total_cmp);
+    seconds[seconds.len() / 2]
+}
+
+#[expect(clippy::print_stdout, reason = "the result of the bench")]
+fn main() {
+    let network = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let network = network.as_deref().unwrap_or("mobilenetv1");
+    let input = topology::builtin(network).expect("a built-in network").input;
+    let dir = std::env::temp_dir().join(format!("tridot-loading-{}", std::process::id()));
+    let bytes = make(&dir).expect("room for a hundred megabytes");
+    let folder = Folder::open(&dir).expect("the folder just made");
+    let DataSet { name, classes, calibration, test } = folder.both(input).expect("good folders");
+    let cores = rayon::current_num_threads();
+    let loaded = pictures_per_second(&test);
+    println!(
+        "{bytes} bytes, {SIZE} to {input}: {loaded:.0} pictures a second on {cores} threads, {:.0} each",
+        loaded / cores as f64
+    );
+    let files = TrainingData { name, classes, training: calibration.source(), test: test.source() };
+    let from_files = seconds_per_step(network, &files);
+    let few = (0..BATCH * STEPS + 1).collect::<Vec<_>>();
+    let pictures = calibration.source().pictures(&few).expect("good files");
+    let memory = TrainingData { training: (&pictures).into(), ..files };
+    let from_memory = seconds_per_step(network, &memory);
+    println!(
+        "{network}, a step of {BATCH}: {from_files:.3} s from files, {from_memory:.3} s from memory; \
+         it takes {:.0} pictures a second",
+        BATCH as f64 / from_memory
+    );
+    std::fs::remove_dir_all(&dir).expect("the folder made above");
+}

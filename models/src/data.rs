@@ -25,8 +25,8 @@ use crate::Error;
 pub(crate) use ahead::{Made, Work, batches};
 pub use class_folders::{Files, Unreadable};
 pub(crate) use resize::{Axis, resize};
-pub use source::{Set, Source};
 pub(crate) use source::{Opened, Scratch};
+pub use source::{Set, Source};
 pub use synthetic::{MAX_PICTURE_BYTES, picture_like, synthetic, synthetic_fits};
 
 /// Pictures that are read at once where all of a set are wanted: a few dozen megabytes of 224×224×3.
@@ -135,9 +135,7 @@ impl Folder {
             class_folders.iter().any(|part| dir.join(part).is_dir()),
         ];
         let contents = match marks {
-            [true, false, false] => {
-                Contents::Cifar10 { test_records: cifar10::test_records(dir)? }
-            }
+            [true, false, false] => Contents::Cifar10 { test_records: cifar10::test_records(dir)? },
             [false, true, false] => Contents::VisualWakeWords { rows: vww::survey(dir)? },
             [false, false, true] => {
                 Contents::ClassFolders { classes: class_folders::classes(dir)? }

@@ -24,7 +24,9 @@ mod plan;
 
 pub(crate) use forward::Tape;
 pub(crate) use model::{Model, Slot};
-pub use plan::{Augmentation, Growth, Kind, ResizedCrop, Stage, Start, Synthetic, Temperature, TrainingPlan};
+pub use plan::{
+    Augmentation, Growth, Kind, ResizedCrop, Stage, Start, Synthetic, Temperature, TrainingPlan,
+};
 
 /// Pictures to train on, and pictures to score with.
 #[derive(Debug, Clone, Copy)]
@@ -278,12 +280,7 @@ impl Trainer {
         Ok(())
     }
 
-    fn step(
-        &mut self,
-        stage: &Stage,
-        now: Now,
-        batch: &Pictures,
-    ) -> Result<loss::Scored, Error> {
+    fn step(&mut self, stage: &Stage, now: Now, batch: &Pictures) -> Result<loss::Scored, Error> {
         let logits = self.tape.forward(&self.model, &batch.pixels, now.temperature)?;
         let scored = loss::cross_entropy(logits, &batch.labels);
         if !scored.loss.is_finite() {

@@ -26,11 +26,8 @@ pub(crate) fn run(arguments: &ExportArgs, printer: &Printer) -> Result<Verdict> 
     let set = training_set::load(&arguments.source, trainer.plan(), topology)?;
     trainer.check_data(&training_set::borrowed(&set)).with_context(place)?;
     let waiting = printer.spinner("fold and calibrate");
-    let calibration = CalibrationSet {
-        name: set.name,
-        pictures: set.calibration.source(),
-        labelled: true,
-    };
+    let calibration =
+        CalibrationSet { name: set.name, pictures: set.calibration.source(), labelled: true };
     let quantized = trainer.quantized_network(&calibration).with_context(place)?;
     let limit =
         if arguments.allow_rounding_error { RoundingLimit::None } else { RoundingLimit::OneStep };

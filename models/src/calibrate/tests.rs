@@ -89,7 +89,9 @@ fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
     let with = |threads, seed| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let quantized = quantize(&network, &plan, &Random::new(&pixels, Some(&labels)).set(), seed).unwrap();
+            let quantized =
+                quantize(&network, &plan, &Random::new(&pixels, Some(&labels)).set(), seed)
+                    .unwrap();
             export::network(&quantized, RoundingLimit::None).unwrap().network.to_bytes()
         })
     };
@@ -186,7 +188,8 @@ fn wrong_calibration_data_is_refused() {
     );
     let mut plan = Plan::default_with_branches(1);
     plan.layers.insert("b.conv9".into(), Scheme::Fixed { bits: 8 });
-    let error = quantize(&network, &plan, &Random::new(&pixels, None).set(), 0).unwrap_err().to_string();
+    let error =
+        quantize(&network, &plan, &Random::new(&pixels, None).set(), 0).unwrap_err().to_string();
     assert!(error.starts_with("plan: layers: `b.conv9` is no layer with weights of `everything`"));
     assert!(error.contains("a.conv, a.dw, "));
 }
@@ -200,7 +203,8 @@ fn activations_that_overflow_are_refused_with_their_layer() {
     network.parameters[next].as_mut().unwrap().weights.fill(100.0);
     let pixels = random_pixels(&network, 3, 1);
     let plan = Plan::default_with_branches(1);
-    let error = quantize(&network, &plan, &Random::new(&pixels, None).set(), 0).unwrap_err().to_string();
+    let error =
+        quantize(&network, &plan, &Random::new(&pixels, None).set(), 0).unwrap_err().to_string();
     let start = "layer `b.strided`: every output on calibration pictures must be finite, got ";
     assert!(error.starts_with(start), "{error}");
 }

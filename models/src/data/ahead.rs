@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard};
 
-use super::source::{Scratch, Source};
 use super::Pictures;
+use super::source::{Scratch, Source};
 use crate::Error;
 
 /// Batches that are ready or in work while another is used: one would leave the makers idle while the
@@ -40,7 +40,8 @@ pub(crate) fn batches<E: From<Error>>(
     work: &Work<'_>,
     each: &mut dyn FnMut(&Pictures) -> Result<(), E>,
 ) -> Result<(), E> {
-    let queue = Queue { work, state: Mutex::default(), ready: Condvar::new(), room: Condvar::new() };
+    let queue =
+        Queue { work, state: Mutex::default(), ready: Condvar::new(), room: Condvar::new() };
     let makers = rayon::current_num_threads().min(work.pictures);
     std::thread::scope(|scope| {
         let _stop = StopAtEnd(&queue);

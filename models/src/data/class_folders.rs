@@ -249,3 +249,6 @@ impl Files {
         unreadable.iter().map(one).collect()
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

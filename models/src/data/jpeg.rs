@@ -11,6 +11,8 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 pub(super) const MAX_FILE_BYTES: u64 = 1 << 26;
 /// Pixels of a picture, at most: 64 Mi, which are 192 MiB in RGB.
 const MAX_PIXELS: usize = 1 << 26;
+/// Pixels of a byte of the file, at most: every block of 8 × 8 takes a bit, and real ones take dozens.
+const MAX_PIXELS_PER_BYTE: usize = 8 * 64;
 
 /// The first bytes of a file, and the marker at its end.
 const START_OF_IMAGE: [u8; 2] = [0xff, 0xd8];
@@ -46,6 +48,10 @@ pub(super) fn decode(file: &[u8], pixels: &mut Vec<u8>) -> Result<[usize; 2], St
     };
     if MAX_PIXELS < width * height {
         return Err(format!("has {width}×{height} pixels, and at most {MAX_PIXELS} are read"));
+    }
+    if MAX_PIXELS_PER_BYTE * file.len() < width * height {
+        let bytes = file.len();
+        return Err(format!("has {width}×{height} pixels, more than {bytes} bytes can hold"));
     }
     let bytes = 3 * width * height;
     if decoder.output_buffer_size() != Some(bytes) {

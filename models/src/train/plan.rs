@@ -421,7 +421,7 @@ mod tests {
             ("{ resized_crop = { area = [0.0, 1.0] } }", "got 0 to 1"),
             ("{ resized_crop = { aspect = [0.5, nan] } }", "got 0.5 to NaN"),
             ("{ resized_crop = {}, crop = 4 }", "stage 1: augmentation has both crop and"),
-            ("{ resized_crop = { zoom = 2 } }", "line 8, column 36: unknown field `zoom`"),
+            ("{ resized_crop = { zoom = 2 } }", "line 9, column 35: unknown field `zoom`"),
         ] {
             let error = augmented(wrong).unwrap_err();
             assert!(error.contains(message) && !error.contains('\n'), "{error}");

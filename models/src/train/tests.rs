@@ -6,6 +6,8 @@ use crate::export::{self, RoundingLimit};
 use crate::kernels::finish;
 use crate::layers::WeightQuantizer;
 
+mod files;
+
 /// One layer of every kind: dense, strided, depthwise, shortcut with pads, split, shuffle, pools.
 const NETWORK: &str = r#"
 format = 1
