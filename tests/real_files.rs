@@ -36,7 +36,7 @@ fn the_first_pictures_of_visual_wake_words_are_as_pinned() {
     assert_eq!((calibration.labels[0], test.labels[0]), (1, 1));
     assert_eq!(hash(calibration.picture(0)), 0x3b55_c8d3_9a65_2a7f);
     assert_eq!(hash(test.picture(0)), 0x774d_9166_fd58_7284);
-    let persons = |labels: &[u8]| labels.iter().map(|&label| usize::from(label)).sum::<usize>();
+    let persons = |labels: &[u16]| labels.iter().map(|&label| usize::from(label)).sum::<usize>();
     assert_eq!((persons(&calibration.labels), persons(&test.labels)), (250, 250));
 }
 

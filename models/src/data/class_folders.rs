@@ -187,7 +187,7 @@ impl Files {
         self.dir.display().to_string()
     }
 
-    fn path(&self, picture_idx: usize) -> PathBuf {
+    pub(super) fn path(&self, picture_idx: usize) -> PathBuf {
         let class = &self.classes[usize::from(self.labels[picture_idx])];
         self.dir.join(class).join(&*self.names[picture_idx])
     }

@@ -133,6 +133,21 @@ impl<'a> Source<'a> {
         Ok(Ok(Opened { raster, line }))
     }
 
+    /// Reads one on this thread, as a network is tested on it.
+    pub fn picture(self, picture_idx: usize) -> Result<Vec<u8>, Error> {
+        let mut scratch = Scratch::default();
+        let mut out = vec![0; self.shape().elements()];
+        match (self.open(picture_idx, &mut scratch)?, self) {
+            (Ok(opened), _) => opened.tested(self.shape(), &mut out),
+            (Err(reason), Self::Files(files)) => {
+                let path = files.path(picture_idx).display().to_string();
+                return Err(Error::malformed(path, reason));
+            }
+            (Err(_), Self::Memory(_)) => unreachable!("memory has no unreadable file"),
+        }
+        Ok(out)
+    }
+
     /// Counts a picture that cannot be read; refuses more than the set may have.
     pub(crate) fn skip(self, picture_idx: usize, reason: String) -> Result<(), Error> {
         match self {
