@@ -15,6 +15,7 @@ use crate::layers::Quantization;
 use crate::optim::{Rates, Sgd, learning_rate};
 use crate::topology::{Topology, TopologyOperator};
 
+mod augment;
 mod backward;
 mod batches;
 mod forward;

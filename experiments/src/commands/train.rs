@@ -206,19 +206,18 @@ fn tell(
     printer.table(&heads, rows);
     let checkpoint = arguments.out.join(CHECKPOINT).display().to_string();
     printer.line(format_args!("\n{checkpoint} of {network} on {}", data.name));
-    let float_accuracy_percent = trainer.float_accuracy().map(Accuracy::percent);
-    if let Some(accuracy) = float_accuracy_percent {
+    if let Some(accuracy) = trainer.float_accuracy() {
         printer.line(format_args!(
             "float accuracy before quantization {} % of {} test pictures",
-            percent(accuracy),
-            data.test.len()
+            percent(accuracy.percent()),
+            accuracy.samples
         ));
     }
     let report = Report {
         network: network.to_owned(),
         data: data.name.to_owned(),
         checkpoint,
-        float_accuracy_percent,
+        float_accuracy_percent: trainer.float_accuracy().map(Accuracy::percent),
         epochs,
     };
     printer.object("train", &report)

@@ -20,8 +20,12 @@ pub(crate) struct Work<'a> {
     /// Pictures of a batch; the last one has what is left.
     pub(crate) batch: usize,
     /// Makes the picture at a position, over all of its bytes.
-    pub(crate) make: &'a (dyn Fn(usize, &mut Scratch, &mut [u8]) -> Result<Made, Error> + Sync),
+    pub(crate) make: &'a Make<'a>,
 }
+
+/// Takes a position, scratch memory and the place of the pixels.
+pub(crate) type Make<'a> =
+    dyn Fn(usize, &mut Scratch, &mut [u8]) -> Result<Made, Error> + Sync + 'a;
 
 /// What became of a position.
 #[derive(Debug)]
@@ -51,7 +55,7 @@ pub(crate) fn batches<E: From<Error>>(
         for _ in 0..work.pictures.div_ceil(work.batch) {
             let mut batch = queue.take();
             for (picture_idx, reason) in batch.damaged() {
-                work.source.skip(picture_idx, reason)?;
+                work.source.skip(picture_idx, &reason)?;
             }
             if let Some((_, error)) = batch.error.take() {
                 return Err(error.into());

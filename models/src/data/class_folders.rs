@@ -223,9 +223,9 @@ impl Files {
     }
 
     /// Notes a picture that cannot be read; refuses when there are too many.
-    pub(super) fn skip(&self, picture_idx: usize, reason: String) -> Result<(), Error> {
+    pub(super) fn skip(&self, picture_idx: usize, reason: &str) -> Result<(), Error> {
         let mut unreadable = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
-        unreadable.insert(picture_idx, reason.clone());
+        unreadable.insert(picture_idx, reason.to_owned());
         let most = self.names.len().div_ceil(FILES_PER_UNREADABLE);
         if unreadable.len() <= most {
             return Ok(());

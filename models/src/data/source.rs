@@ -149,7 +149,7 @@ impl<'a> Source<'a> {
     }
 
     /// Counts a picture that cannot be read; refuses more than the set may have.
-    pub(crate) fn skip(self, picture_idx: usize, reason: String) -> Result<(), Error> {
+    pub(crate) fn skip(self, picture_idx: usize, reason: &str) -> Result<(), Error> {
         match self {
             Self::Memory(_) => Ok(()),
             Self::Files(files) => files.skip(picture_idx, reason),

@@ -171,8 +171,8 @@ fn vector_instructions_change_no_byte() {
         let mut encoder = Encoder::new(&mut file, 80);
         encoder.set_sampling_factor(sampling);
         let noise = waves(usize::from(size[0]), usize::from(size[1]), 3);
-        let noise: Vec<u8> =
-            noise.iter().zip(0_usize..).map(|(v, i)| v.wrapping_add((i * i % 61) as u8)).collect();
+        let rough = (0..61_u8).map(|i| i.wrapping_mul(i)).cycle();
+        let noise: Vec<u8> = noise.iter().zip(rough).map(|(v, i)| v.wrapping_add(i)).collect();
         encoder.encode(&noise, size[0], size[1], ColorType::Rgb).unwrap();
         let plain = DecoderOptions::default()
             .set_use_unsafe(false)
