@@ -26,7 +26,7 @@ fn make(dir: &Path) -> std::io::Result<u64> {
     let files: Vec<Vec<u8>> = (0..pictures.len())
         .map(|i| {
             let mut file = Vec::new();
-            let mut encoder = Encoder::new(&mut file, 85);
+            let mut encoder = Encoder::new(&mut file, 97);
             encoder.set_sampling_factor(SamplingFactor::F_2_2);
             encoder.encode(pictures.picture(i), 500, 375, ColorType::Rgb).expect("a good size");
             file

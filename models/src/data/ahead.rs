@@ -219,3 +219,59 @@ impl Batch {
         pictures
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::{Duration, Instant};
+
+    use tridot_sim::network::Shape;
+
+    use super::*;
+
+    const BATCH: usize = 4;
+
+    /// While a batch is used the next two are made, however long that takes, and no more.
+    #[test]
+    fn two_batches_are_made_ahead_and_no_more() {
+        let shape = Shape::new(1, 1, 1);
+        let none = Pictures { shape, pixels: Vec::new(), labels: Vec::new() };
+        let made = AtomicUsize::new(0);
+        let make = |position: usize, _: &mut Scratch, out: &mut [u8]| {
+            out[0] = u8::try_from(position).unwrap();
+            made.fetch_add(1, Ordering::SeqCst);
+            Ok(Made { label: Some(0), damaged: Vec::new() })
+        };
+        let work = Work { source: (&none).into(), pictures: 30, batch: BATCH, make: &make };
+        let mut used = 0;
+        batches(&work, &mut |batch| {
+            let wanted = (30).min((used + 1 + AHEAD) * BATCH);
+            let start = Instant::now();
+            while made.load(Ordering::SeqCst) < wanted {
+                assert!(start.elapsed() < Duration::from_secs(60), "nothing is made meanwhile");
+                std::thread::yield_now();
+            }
+            // Time enough for one more, were there room.
+            std::thread::sleep(Duration::from_millis(2));
+            assert_eq!(made.load(Ordering::SeqCst), wanted, "batch {used}");
+            let first = u8::try_from(used * BATCH).unwrap();
+            assert!(batch.pixels.iter().copied().eq((first..30).take(BATCH)), "{:?}", batch.pixels);
+            used += 1;
+            Ok::<(), Error>(())
+        })
+        .unwrap();
+        assert_eq!(used, 8);
+    }
+
+    #[test]
+    #[should_panic(expected = "a maker has panicked")]
+    fn a_panic_while_making_ends_the_waiting() {
+        let none = Pictures { shape: Shape::new(1, 1, 1), pixels: Vec::new(), labels: Vec::new() };
+        let make = |position: usize, _: &mut Scratch, _: &mut [u8]| {
+            assert!(position < 6, "as a fault would");
+            Ok(Made { label: Some(0), damaged: Vec::new() })
+        };
+        let work = Work { source: (&none).into(), pictures: 30, batch: BATCH, make: &make };
+        batches(&work, &mut |_| Ok::<(), Error>(())).unwrap();
+    }
+}

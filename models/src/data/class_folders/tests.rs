@@ -149,6 +149,19 @@ fn a_folder_that_is_no_such_set_is_refused_with_its_place() {
 }
 
 #[test]
+fn there_may_be_more_classes_than_a_byte_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    for class in 0..300 {
+        let folder = dir.path().join(format!("val/n{class:08}"));
+        create_dir_all(&folder).unwrap();
+        write(folder.join("picture.jpg"), plain_jpeg([1, 2, 3], 0)).unwrap();
+    }
+    let folder = Folder::open(dir.path()).unwrap();
+    let test = folder.test(SHAPE).unwrap();
+    assert_eq!((folder.classes(), all(test.source()).labels[299]), (300, 299));
+}
+
+#[test]
 fn a_test_set_needs_no_training_set() {
     let dir = class_folders(2, 2);
     let whole = all(open(dir.path(), SHAPE)[1].source());
