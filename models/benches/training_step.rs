@@ -30,7 +30,8 @@ fn seconds_per_step(network: &str, batch: usize, quantized: bool, pictures: &Pic
     let classes = topology::builtin(network).expect("a built-in network").classes;
     let mut test = pictures.clone();
     test.truncate(1);
-    let data = TrainingData { name: "bench", classes, training: pictures, test: &test };
+    let data =
+        TrainingData { name: "bench", classes, training: pictures.into(), test: (&test).into() };
     let mut trainer = Trainer::new(texts, None, &data).expect("a good plan");
     let mut times = vec![];
     trainer.epoch(&data, &mut |_| times.push(Instant::now())).expect("finite sums");
