@@ -4,19 +4,25 @@ use super::Topology;
 use crate::Error;
 
 /// Name and text of every built-in network file.
-const FILES: [(&str, &str); 13] = [
+const FILES: [(&str, &str); 19] = [
     ("resnet20", include_str!("../../networks/resnet20.toml")),
     ("resnet32", include_str!("../../networks/resnet32.toml")),
     ("resnet44", include_str!("../../networks/resnet44.toml")),
     ("resnet56", include_str!("../../networks/resnet56.toml")),
     ("mobilenetv1", include_str!("../../networks/mobilenetv1.toml")),
     ("mobilenetv1-0.25-96-vww", include_str!("../../networks/mobilenetv1-0.25-96-vww.toml")),
+    ("mobilenetv1-cifar10", include_str!("../../networks/mobilenetv1-cifar10.toml")),
+    ("mobilenetv1-0.5-cifar10", include_str!("../../networks/mobilenetv1-0.5-cifar10.toml")),
     ("mobilenetv2", include_str!("../../networks/mobilenetv2.toml")),
     ("mobilenetv2-1.0-224-folded", include_str!("../../networks/mobilenetv2-1.0-224-folded.toml")),
+    ("mobilenetv2-cifar10", include_str!("../../networks/mobilenetv2-cifar10.toml")),
+    ("mobilenetv2-0.5-cifar10", include_str!("../../networks/mobilenetv2-0.5-cifar10.toml")),
     ("shufflenetv2", include_str!("../../networks/shufflenetv2.toml")),
     ("shufflenetv2-0.5", include_str!("../../networks/shufflenetv2-0.5.toml")),
     ("shufflenetv2-1.5", include_str!("../../networks/shufflenetv2-1.5.toml")),
     ("shufflenetv2-2.0", include_str!("../../networks/shufflenetv2-2.0.toml")),
+    ("shufflenetv2-cifar10", include_str!("../../networks/shufflenetv2-cifar10.toml")),
+    ("shufflenetv2-0.5-cifar10", include_str!("../../networks/shufflenetv2-0.5-cifar10.toml")),
     ("quickstart", include_str!("../../networks/quickstart.toml")),
 ];
 
