@@ -2,16 +2,24 @@
 //!
 //! Tensors are NHWC, one picture after the other. An operator cuts its pictures into at most
 //! [`PIECES`] pieces that rayon's threads share; only sizes decide where it cuts, and what pieces
-//! sum is added up in their order, so that results do not depend on the number of threads.
+//! sum is added up in their order, so that results do not depend on the number of threads. They may
+//! depend on the instruction set, which is chosen at run time ([`lanes::InstructionSet::best`]).
 
+pub(crate) mod add;
 pub(crate) mod buffers;
-pub(crate) mod convolution;
-pub(crate) mod depthwise;
+mod channelwise;
+mod factor;
 pub(crate) mod finish;
-pub(crate) mod gather;
+mod frame;
+pub(crate) mod lanes;
 pub(crate) mod matrix;
 pub(crate) mod moves;
+mod phases;
+pub(crate) mod pointwise;
 pub(crate) mod pool;
+mod products;
+pub(crate) mod taps;
+pub(crate) mod window;
 
 #[cfg(test)]
 #[expect(
@@ -25,7 +33,7 @@ mod tests;
 pub(crate) use matrix::products;
 
 /// The most pieces that an operator cuts its work into.
-const PIECES: usize = 16;
+pub(crate) const PIECES: usize = 16;
 
 /// How many of `n` things each piece has; the last may have fewer.
 fn piece(n: usize) -> usize {
@@ -39,14 +47,4 @@ pub(crate) enum Into {
     Overwrite,
     /// Add to them.
     Add,
-}
-
-/// Adds the partial sums of all pieces, in their order.
-fn add_up(out: &mut [f32], parts: &[Vec<f32>]) {
-    out.fill(0.0);
-    for part in parts {
-        for (sum, value) in out.iter_mut().zip(part) {
-            *sum += value;
-        }
-    }
 }

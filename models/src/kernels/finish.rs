@@ -1,9 +1,9 @@
 //! What comes after the sums of a layer: an affine function per channel, an activation, rounding to
 //! codes; and the gradients of all that, straight through the rounding.
 
-use rayon::prelude::*;
+use std::ops::Range;
 
-use super::{PIECES, piece};
+use super::lanes::{InstructionSet, compiled};
 
 /// Codes of a tensor: a value becomes the nearest multiple of `scale` between `low` and `high` steps.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,27 +30,37 @@ pub(crate) struct Tail {
 /// Adding and subtracting 1.5·2^23 leaves no fraction bits; `round` would be a call for each value.
 const NO_FRACTION: f32 = 12_582_912.0;
 
+/// Between two limits; what is no number stays none, so that it shows.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "the body of the loops over all values")]
+fn held(value: f32, low: f32, high: f32) -> f32 {
+    let value = if value < low { low } else { value };
+    if high < value { high } else { value }
+}
+
 impl Tail {
+    /// Neither activation nor rounding.
+    pub(crate) const NONE: Self = Self { low: f32::NEG_INFINITY, high: f32::INFINITY, codes: None };
+
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the body of the loops over all values")]
-    fn value(self, z: f32) -> f32 {
-        let clamped = z.max(self.low).min(self.high);
+    pub(super) fn value(self, z: f32) -> f32 {
+        let clamped = held(z, self.low, self.high);
         let Some(codes) = self.codes else { return clamped };
-        let code = (clamped * (1.0 / codes.scale)).max(codes.low).min(codes.high);
+        let code = held(clamped * (1.0 / codes.scale), codes.low, codes.high);
         ((code + NO_FRACTION) - NO_FRACTION) * codes.scale
     }
 
     /// The derivatives by z and by the clip, which is `scale · high`.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the body of the loops over all values")]
-    fn slopes(self, z: f32) -> (f32, f32) {
-        let clamped = z.max(self.low).min(self.high);
-        let moves = if self.low < z && z < self.high { 1.0 } else { 0.0 };
+    pub(super) fn slopes(self, z: f32) -> (f32, f32) {
+        // `&` and no branch: all is computed for whole vectors.
+        let moves = if (self.low < z) & (z < self.high) { 1.0 } else { 0.0 };
         let Some(codes) = self.codes else { return (moves, 0.0) };
-        let code = clamped * (1.0 / codes.scale);
-        let held = code.max(codes.low).min(codes.high);
-        let rounded = (held + NO_FRACTION) - NO_FRACTION;
-        let inside = if codes.low <= code && code <= codes.high { 1.0 } else { 0.0 };
+        let code = held(z, self.low, self.high) * (1.0 / codes.scale);
+        let rounded = (held(code, codes.low, codes.high) + NO_FRACTION) - NO_FRACTION;
+        let inside = if (codes.low <= code) & (code <= codes.high) { 1.0 } else { 0.0 };
         // y = scale · round(z / scale) inside, scale · limit outside; d scale = d clip / high.
         let by_clip = (rounded - inside * code) * (1.0 / codes.high);
         (moves * inside, by_clip)
@@ -62,191 +72,374 @@ const LEAST_ROW: usize = 128;
 /// Rows whose sums stay in f32.
 const SUMMED_ROWS: usize = 16;
 
-fn repeated(values: &[f32]) -> Vec<f32> {
-    values.repeat((LEAST_ROW / values.len()).max(1))
-}
-
-/// Elements of a piece of a tensor: whole repeated rows.
-fn piece_elements(elements: usize, row: usize) -> usize {
-    piece(elements.div_ceil(row)) * row
-}
-
-/// Wide sums folded to one per channel.
-fn folded(wide: &[f64], channels: usize) -> Vec<f64> {
-    let mut sums = vec![0.0; channels];
-    for row in wide.chunks_exact(channels) {
-        for (sum, value) in sums.iter_mut().zip(row) {
-            *sum += value;
-        }
-    }
-    sums
-}
-
-fn add_wide(total: &mut [f64], part: &mut [f32]) {
-    for (total, part) in total.iter_mut().zip(part) {
-        *total += f64::from(*part);
-        *part = 0.0;
-    }
-}
-
-/// Sums of values and of their squares per channel.
-pub(crate) fn moments(values: &[f32], channels: usize) -> [Vec<f64>; 2] {
-    let row = (LEAST_ROW / channels).max(1) * channels;
-    let of_piece = |values: &[f32]| {
-        let mut totals = [vec![0.0; row], vec![0.0; row]];
-        let (mut sums, mut squares) = (vec![0.0_f32; row], vec![0.0_f32; row]);
-        for block in values.chunks(row * SUMMED_ROWS) {
-            for values in block.chunks(row) {
-                for ((sum, square), value) in sums.iter_mut().zip(&mut squares).zip(values) {
-                    *sum += value;
-                    *square += value * value;
-                }
-            }
-            add_wide(&mut totals[0], &mut sums);
-            add_wide(&mut totals[1], &mut squares);
-        }
-        totals.map(|wide| folded(&wide, channels))
-    };
-    let pieces = values.par_chunks(piece_elements(values.len(), row)).map(of_piece);
-    total(&pieces.collect::<Vec<_>>(), channels)
-}
-
-fn total(parts: &[[Vec<f64>; 2]], channels: usize) -> [Vec<f64>; 2] {
-    debug_assert!(parts.len() <= PIECES, "sums are added in few pieces");
-    let mut totals = [vec![0.0; channels], vec![0.0; channels]];
-    for part in parts {
-        for (total, part) in totals.iter_mut().zip(part) {
-            for (sum, value) in total.iter_mut().zip(part) {
-                *sum += value;
-            }
-        }
-    }
-    totals
-}
-
-/// `out = tail(gain · value + offset)`, per channel.
-pub(crate) fn affine(out: &mut [f32], values: &[f32], gains: &[f32], offsets: &[f32], tail: Tail) {
-    let (gains, offsets) = (repeated(gains), repeated(offsets));
-    let row = gains.len();
-    let piece = piece_elements(values.len(), row);
-    out.par_chunks_mut(piece).zip(values.par_chunks(piece)).for_each(|(out, values)| {
-        for (out, values) in out.chunks_mut(row).zip(values.chunks(row)) {
-            let channels = gains.iter().zip(&offsets);
-            for ((out, value), (gain, offset)) in out.iter_mut().zip(values).zip(channels) {
-                *out = tail.value(value * gain + offset);
-            }
-        }
-    });
-}
-
-/// Sums over all values of a tensor's gradients.
+/// Values per channel, repeated: one for each element of a row.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct AffineSums {
-    /// Σ of the gradient by z, per channel.
-    pub(crate) sums: Vec<f64>,
-    /// Σ of the gradient by z times (value − center), per channel.
-    pub(crate) products: Vec<f64>,
-    /// The gradient by the clip.
-    pub(crate) clip: f64,
+pub(crate) struct PerChannel(Vec<f32>);
+
+impl PerChannel {
+    /// Of as many channels as there are values.
+    pub(crate) fn new(values: &[f32]) -> Self {
+        Self(values.repeat(LEAST_ROW.div_ceil(values.len())))
+    }
+
+    /// One value for each element of a row.
+    pub(super) fn row(&self) -> &[f32] {
+        &self.0
+    }
 }
 
-/// An affine function per channel and the tail after it, with the centers of its gradient's products.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct AffineTail<'a> {
-    /// Per channel.
-    pub(crate) gains: &'a [f32],
-    /// Per channel.
-    pub(crate) offsets: &'a [f32],
-    /// Per channel, subtracted in [`AffineSums::products`].
-    pub(crate) centers: &'a [f32],
+/// `tail(gain · value + offset)`, per channel.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Affine {
+    /// Factors.
+    pub(crate) gains: PerChannel,
+    /// Terms.
+    pub(crate) offsets: PerChannel,
     /// Activation and rounding.
     pub(crate) tail: Tail,
 }
 
-impl AffineTail<'_> {
-    /// Turns the gradient by the output into that by z = gain · value + offset, in place.
-    pub(crate) fn backward(&self, values: &[f32], gradient: &mut [f32]) -> AffineSums {
-        let n_channels = self.gains.len();
-        let [gains, offsets, centers] = [self.gains, self.offsets, self.centers].map(repeated);
-        let row = gains.len();
-        let piece = piece_elements(values.len(), row);
-        let of_piece = |(gradient, values): (&mut [f32], &[f32])| {
-            let mut totals = [vec![0.0; row], vec![0.0; row]];
-            let mut clip_total = 0.0;
-            let [mut sums, mut products, mut clips] = [(); 3].map(|()| vec![0.0_f32; row]);
-            let blocks = gradient.chunks_mut(row * SUMMED_ROWS);
-            for (gradient, values) in blocks.zip(values.chunks(row * SUMMED_ROWS)) {
-                for (gradient, values) in gradient.chunks_mut(row).zip(values.chunks(row)) {
-                    let channels = gains.iter().zip(&offsets).zip(&centers);
-                    let parts = sums.iter_mut().zip(&mut products).zip(&mut clips);
-                    let elements = gradient.iter_mut().zip(values);
-                    for (((g, x), ((gain, offset), center)), ((sum, product), clip)) in
-                        elements.zip(channels).zip(parts)
-                    {
-                        let (by_z, by_clip) = self.tail.slopes(x * gain + offset);
-                        *clip += *g * by_clip;
-                        *g *= by_z;
-                        *sum += *g;
-                        *product += *g * (x - center);
-                    }
-                }
-                add_wide(&mut totals[0], &mut sums);
-                add_wide(&mut totals[1], &mut products);
-                clip_total += clips.iter().map(|&clip| f64::from(clip)).sum::<f64>();
-                clips.fill(0.0);
+/// What makes the gradient by a layer's sums out of that by z = gain · sum + offset:
+/// `scale · gradient + slope · sum + constant`, per channel. The last two lead through batch-norm
+/// statistics.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Through {
+    /// Factors of the gradient.
+    pub(crate) scales: PerChannel,
+    /// Factors of the sum.
+    pub(crate) slopes: PerChannel,
+    /// Terms.
+    pub(crate) constants: PerChannel,
+}
+
+/// Sums over the elements of each channel, made of f32 sums over few rows.
+#[derive(Debug, Clone, PartialEq)]
+struct ChannelSums {
+    totals: Vec<f64>,
+    row: Vec<f32>,
+}
+
+impl ChannelSums {
+    fn new(channels: usize) -> Self {
+        let row = vec![0.0; LEAST_ROW.div_ceil(channels) * channels];
+        Self { totals: vec![0.0; channels], row }
+    }
+
+    /// Takes over what was summed in f32.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled for an instruction set")]
+    fn settle(&mut self) {
+        for row in self.row.chunks_exact_mut(self.totals.len()) {
+            for (total, part) in self.totals.iter_mut().zip(row) {
+                *total += f64::from(*part);
+                *part = 0.0;
             }
-            (totals.map(|wide| folded(&wide, n_channels)), clip_total)
-        };
-        let pieces = gradient.par_chunks_mut(piece).zip(values.par_chunks(piece)).map(of_piece);
-        let (parts, clips): (Vec<_>, Vec<f64>) = pieces.collect::<Vec<_>>().into_iter().unzip();
-        let [sums, products] = total(&parts, n_channels);
-        AffineSums { sums, products, clip: clips.iter().sum() }
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        for (total, part) in self.totals.iter_mut().zip(&other.totals) {
+            *total += part;
+        }
     }
 }
 
-/// `gradient = scale · gradient + slope · value + offset`, per channel, in place: the gradient through
-/// batch-norm statistics.
-pub(crate) fn through_statistics(
-    gradient: &mut [f32],
-    values: &[f32],
-    [scales, slopes, offsets]: [&[f32]; 3],
-) {
-    let [scales, slopes, offsets] = [scales, slopes, offsets].map(repeated);
-    let row = scales.len();
-    let piece = piece_elements(values.len(), row);
-    gradient.par_chunks_mut(piece).zip(values.par_chunks(piece)).for_each(|(gradient, values)| {
-        for (gradient, values) in gradient.chunks_mut(row).zip(values.chunks(row)) {
-            let channels = scales.iter().zip(&slopes).zip(&offsets);
-            for ((g, x), ((scale, slope), offset)) in gradient.iter_mut().zip(values).zip(channels)
-            {
-                *g = *g * scale + x * slope + offset;
+/// Sums of values and of their squares, per channel.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Moments {
+    sums: ChannelSums,
+    squares: ChannelSums,
+}
+
+impl Moments {
+    /// Of nothing.
+    pub(crate) fn new(channels: usize) -> Self {
+        Self { sums: ChannelSums::new(channels), squares: ChannelSums::new(channels) }
+    }
+
+    /// Sums and sums of squares so far.
+    pub(crate) fn totals(&self) -> [&[f64]; 2] {
+        [&self.sums.totals, &self.squares.totals]
+    }
+
+    /// Adds those of whole pixels.
+    pub(super) fn add(&mut self, set: InstructionSet, values: &[f32]) {
+        add_moments(set, self, values);
+    }
+
+    /// Adds other values' sums.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.sums.merge(&other.sums);
+        self.squares.merge(&other.squares);
+    }
+}
+
+compiled! {
+    fn add_moments(moments: &mut Moments, values: &[f32]) = add_moments_body
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled for an instruction set")]
+fn add_moments_body(moments: &mut Moments, values: &[f32]) {
+    let row = moments.sums.row.len();
+    for block in values.chunks(row * SUMMED_ROWS) {
+        for values in block.chunks(row) {
+            let sums = moments.sums.row.iter_mut().zip(&mut moments.squares.row);
+            for ((sum, square), value) in sums.zip(values) {
+                *sum += value;
+                *square += value * value;
             }
         }
-    });
+        moments.sums.settle();
+        moments.squares.settle();
+    }
 }
 
-/// The tail alone, in place.
-pub(crate) fn tail(values: &mut [f32], tail: Tail) {
-    values.par_chunks_mut(piece_elements(values.len(), LEAST_ROW)).for_each(|values| {
-        for value in values {
-            *value = tail.value(*value);
+/// Sums over the gradient of a layer's output.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct AffineSums {
+    sums: ChannelSums,
+    products: ChannelSums,
+    clips: ChannelSums,
+}
+
+impl AffineSums {
+    /// Of nothing.
+    pub(crate) fn new(channels: usize) -> Self {
+        let none = ChannelSums::new(channels);
+        Self { sums: none.clone(), products: none.clone(), clips: none }
+    }
+
+    /// Σ of the gradient by z, per channel.
+    pub(crate) fn sums(&self) -> &[f64] {
+        &self.sums.totals
+    }
+
+    /// Σ of the gradient by z times (value − center), per channel.
+    pub(crate) fn products(&self) -> &[f64] {
+        &self.products.totals
+    }
+
+    /// The gradient by the clip.
+    pub(crate) fn clip(&self) -> f64 {
+        self.clips.totals.iter().sum()
+    }
+
+    /// Adds those of whole pixels: the gradient by the output, and the values before the affine function.
+    pub(crate) fn add(
+        &mut self,
+        set: InstructionSet,
+        (affine, centers): (&Affine, &PerChannel),
+        values: &[f32],
+        gradient: &[f32],
+    ) {
+        add_affine_sums(set, self, affine, centers, values, gradient);
+    }
+
+    /// Adds other values' sums.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.sums.merge(&other.sums);
+        self.products.merge(&other.products);
+        self.clips.merge(&other.clips);
+    }
+}
+
+compiled! {
+    fn add_affine_sums(sums: &mut AffineSums, affine: &Affine, centers: &PerChannel, values: &[f32], gradient: &[f32])
+        = add_affine_sums_body
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled for an instruction set")]
+fn add_affine_sums_body(
+    all: &mut AffineSums,
+    affine: &Affine,
+    centers: &PerChannel,
+    values: &[f32],
+    gradient: &[f32],
+) {
+    let (tail, row) = (affine.tail, all.sums.row.len());
+    let channels = (affine.gains.row(), affine.offsets.row(), centers.row());
+    let blocks = gradient.chunks(row * SUMMED_ROWS).zip(values.chunks(row * SUMMED_ROWS));
+    for (gradient, values) in blocks {
+        for (gradient, values) in gradient.chunks(row).zip(values.chunks(row)) {
+            let channels = channels.0.iter().zip(channels.1).zip(channels.2);
+            let elements = gradient.iter().zip(values).zip(channels);
+            let sums = all.sums.row.iter_mut().zip(&mut all.products.row);
+            if tail.codes.is_none() {
+                for (((g, x), ((gain, offset), center)), (sum, product)) in elements.zip(sums) {
+                    let by_z = g * tail.slopes(x * gain + offset).0;
+                    *sum += by_z;
+                    *product += by_z * (x - center);
+                }
+            } else {
+                let sums = sums.zip(&mut all.clips.row);
+                for (((g, x), ((gain, offset), center)), ((sum, product), clip)) in
+                    elements.zip(sums)
+                {
+                    let (by_z, by_clip) = tail.slopes(x * gain + offset);
+                    *clip += g * by_clip;
+                    let by_z = g * by_z;
+                    *sum += by_z;
+                    *product += by_z * (x - center);
+                }
+            }
         }
-    });
-}
-
-/// Turns the gradient by the output of a tail into that by its input; returns that by the clip.
-pub(crate) fn tail_backward(values: &[f32], gradient: &mut [f32], tail: Tail) -> f64 {
-    let (zeros, ones) = ([0.0], [1.0]);
-    let identity = AffineTail { gains: &ones, offsets: &zeros, centers: &zeros, tail };
-    identity.backward(values, gradient).clip
-}
-
-/// `sum += value`, element by element.
-pub(crate) fn add(sums: &mut [f32], values: &[f32]) {
-    let piece = piece_elements(values.len(), LEAST_ROW);
-    sums.par_chunks_mut(piece).zip(values.par_chunks(piece)).for_each(|(sums, values)| {
-        for (sum, value) in sums.iter_mut().zip(values) {
-            *sum += value;
+        all.sums.settle();
+        all.products.settle();
+        if tail.codes.is_some() {
+            all.clips.settle();
         }
-    });
+    }
+}
+
+/// Values as they lie in memory, or what becomes of them on the way into a kernel.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Values<'a> {
+    /// As they lie.
+    Plain(&'a [f32]),
+    /// `affine` of each.
+    Finished(&'a [f32], &'a Affine),
+    /// A gradient by `affine` of sums, made one by these sums.
+    Gradient {
+        /// By the output of `affine`.
+        gradient: &'a [f32],
+        /// What went into it.
+        sums: &'a [f32],
+        /// The function.
+        affine: &'a Affine,
+        /// What else leads to the sums.
+        through: &'a Through,
+    },
+}
+
+impl<'a> Values<'a> {
+    /// How many.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Plain(values)
+            | Self::Finished(values, _)
+            | Self::Gradient { gradient: values, .. } => values.len(),
+        }
+    }
+
+    /// The values of some whole pixels where they lie in memory already.
+    pub(super) fn in_place(&self, range: Range<usize>) -> Option<&'a [f32]> {
+        match self {
+            Self::Plain(values) => Some(&values[range]),
+            Self::Finished(..) | Self::Gradient { .. } => None,
+        }
+    }
+
+    /// Writes the values of whole pixels from element `start` on.
+    pub(crate) fn copy(&self, set: InstructionSet, start: usize, out: &mut [f32]) {
+        copy(set, self, start, out);
+    }
+
+    /// The same, to be inlined into what is compiled for an instruction set.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled for an instruction set")]
+    pub(super) fn read(&self, start: usize, out: &mut [f32]) {
+        let range = start..start + out.len();
+        match *self {
+            Self::Plain(values) => out.copy_from_slice(&values[range]),
+            Self::Finished(sums, affine) => {
+                let (gains, offsets) = (affine.gains.row(), affine.offsets.row());
+                let rows = out.chunks_mut(gains.len()).zip(sums[range].chunks(gains.len()));
+                for (out, sums) in rows {
+                    let channels = gains.iter().zip(offsets);
+                    for ((out, sum), (gain, offset)) in out.iter_mut().zip(sums).zip(channels) {
+                        *out = affine.tail.value(sum * gain + offset);
+                    }
+                }
+            }
+            Self::Gradient { gradient, sums, affine, through } => {
+                let (gains, offsets) = (affine.gains.row(), affine.offsets.row());
+                let row = gains.len();
+                let (gradient, sums) = (&gradient[range.clone()], &sums[range]);
+                let rows = out.chunks_mut(row).zip(gradient.chunks(row)).zip(sums.chunks(row));
+                for ((out, gradient), sums) in rows {
+                    let channels = gains.iter().zip(offsets).zip(through.rows());
+                    let elements = out.iter_mut().zip(gradient).zip(sums);
+                    for (((out, g), x), ((gain, offset), (scale, slope, constant))) in
+                        elements.zip(channels)
+                    {
+                        let by_z = g * affine.tail.slopes(x * gain + offset).0;
+                        *out = by_z * scale + (x * slope + constant);
+                    }
+                }
+            }
+        }
+    }
+}
+
+compiled! {
+    fn copy(values: &Values<'_>, start: usize, out: &mut [f32]) = copy_body
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled for an instruction set")]
+fn copy_body(values: &Values<'_>, start: usize, out: &mut [f32]) {
+    values.read(start, out);
+}
+
+impl Through {
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled for an instruction set")]
+    fn rows(&self) -> impl Iterator<Item = (&f32, &f32, &f32)> {
+        let rows = self.scales.row().iter().zip(self.slopes.row()).zip(self.constants.row());
+        rows.map(|((scale, slope), constant)| (scale, slope, constant))
+    }
+}
+
+compiled! {
+    /// `sums += values`, element by element.
+    pub(crate) fn add_to(sums: &mut [f32], values: &[f32]) = add_to_body
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled for an instruction set")]
+fn add_to_body(sums: &mut [f32], values: &[f32]) {
+    for (sum, value) in sums.iter_mut().zip(values) {
+        *sum += value;
+    }
+}
+
+compiled! {
+    /// The tail alone, in place.
+    pub(crate) fn tail(values: &mut [f32], tail: Tail) = tail_body
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled for an instruction set")]
+fn tail_body(values: &mut [f32], tail: Tail) {
+    for value in values {
+        *value = tail.value(*value);
+    }
+}
+
+compiled! {
+    /// Turns the gradient by the output of a tail into that by its input; returns that by the clip.
+    pub(crate) fn tail_backward(values: &[f32], gradient: &mut [f32], tail: Tail) -> f64
+        = tail_backward_body
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled for an instruction set")]
+fn tail_backward_body(values: &[f32], gradient: &mut [f32], tail: Tail) -> f64 {
+    let mut total = 0.0;
+    for (gradient, values) in
+        gradient.chunks_mut(LEAST_ROW * SUMMED_ROWS).zip(values.chunks(LEAST_ROW * SUMMED_ROWS))
+    {
+        let mut clips = [0.0; LEAST_ROW];
+        for (gradient, values) in gradient.chunks_mut(LEAST_ROW).zip(values.chunks(LEAST_ROW)) {
+            for ((g, x), clip) in gradient.iter_mut().zip(values).zip(&mut clips) {
+                let (by_z, by_clip) = tail.slopes(*x);
+                *clip += *g * by_clip;
+                *g *= by_z;
+            }
+        }
+        total += clips.iter().map(|&clip| f64::from(clip)).sum::<f64>();
+    }
+    total
 }

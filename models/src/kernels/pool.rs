@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::Into;
-use super::gather::Taps;
+use super::taps::Taps;
 
 /// Spreads each output's gradient evenly over its window.
 pub(crate) fn average_backward(taps: &Taps, gradient: &mut [f32], out: &[f32], into: Into) {

@@ -2,9 +2,14 @@
 
 use tridot_sim::network::{Pads, Shape, Window};
 
-use super::finish::{AffineTail, Codes, Tail};
-use super::gather::Taps;
-use super::{Into, convolution, depthwise, finish, pool};
+use std::sync::Mutex;
+
+use super::buffers::Buffers;
+use super::finish::{Affine, AffineSums, Codes, Moments, PerChannel, Tail, Through, Values};
+use super::lanes::InstructionSet;
+use super::taps::Taps;
+use super::window::{Connection, InputGradient, Layer};
+use super::{Into, finish, pool};
 
 /// Numbers between −1 and 1 without a pattern.
 fn numbers(n: usize, seed: u32) -> Vec<f32> {
@@ -92,45 +97,92 @@ fn assert_close(found: &[f32], wanted: &[f64]) {
     }
 }
 
-fn check_products(taps: &Taps, depthwise: bool) {
-    let fan_in = if depthwise { taps.window.taps() } else { taps.fan_in() };
-    let input = numbers(PICTURES * taps.input.elements(), 1);
-    let weights = numbers(taps.output.channels * fan_in, 2);
-    let out_gradient = numbers(PICTURES * taps.output.elements(), 3);
-    let mut wanted = [&out_gradient, &weights, &input].map(|values| vec![0.0; values.len()]);
-    each_product(taps, depthwise, |out, weight, source| {
-        wanted[0][out] += f64::from(weights[weight]) * f64::from(input[source]);
-        wanted[1][weight] += f64::from(out_gradient[out]) * f64::from(input[source]);
-        wanted[2][source] += f64::from(out_gradient[out]) * f64::from(weights[weight]);
-    });
-    let (forward, backward): (Forward, Backward) = if depthwise {
-        (depthwise::forward, depthwise::backward)
-    } else {
-        (convolution::forward, convolution::backward)
-    };
-    let mut out = vec![f32::NAN; out_gradient.len()];
-    forward(taps, &mut out, &input, &weights);
-    assert_close(&out, &wanted[0]);
-    let mut by_weight = vec![f32::NAN; weights.len()];
-    let mut by_input = vec![f32::NAN; input.len()];
-    let into = Some((&mut by_input[..], Into::Overwrite));
-    backward(taps, &input, &weights, &out_gradient, &mut by_weight, into);
-    assert_close(&by_weight, &wanted[1]);
-    assert_close(&by_input, &wanted[2]);
-    let into = Some((&mut by_input[..], Into::Add));
-    backward(taps, &input, &weights, &out_gradient, &mut by_weight, into);
-    assert_close(&by_input, &wanted[2].iter().map(|twice| 2.0 * twice).collect::<Vec<_>>());
-    backward(taps, &input, &weights, &out_gradient, &mut by_weight, None);
-    assert_close(&by_weight, &wanted[1]);
+/// A layer's inputs, weights and gradient by its outputs, and what plain loops make of them in f64.
+struct Case {
+    taps: Taps,
+    connection: Connection,
+    input: Vec<f32>,
+    weights: Vec<f32>,
+    out_gradient: Vec<f32>,
+    out: Vec<f64>,
+    by_weight: Vec<f64>,
+    by_input: Vec<f64>,
 }
 
-type Forward = fn(&Taps, &mut [f32], &[f32], &[f32]);
-type Backward = fn(&Taps, &[f32], &[f32], &[f32], &mut [f32], Option<(&mut [f32], Into)>);
+impl Case {
+    fn new(taps: Taps, connection: Connection) -> Self {
+        let is_depthwise = connection == Connection::Depthwise;
+        let fan_in = if is_depthwise { taps.window.taps() } else { taps.fan_in() };
+        let input = numbers(PICTURES * taps.input.elements(), 1);
+        let weights = numbers(taps.output.channels * fan_in, 2);
+        let out_gradient = numbers(PICTURES * taps.output.elements(), 3);
+        let [mut out, mut by_weight, mut by_input] =
+            [&out_gradient, &weights, &input].map(|values| vec![0.0; values.len()]);
+        each_product(&taps, is_depthwise, |o, weight, source| {
+            out[o] += f64::from(weights[weight]) * f64::from(input[source]);
+            by_weight[weight] += f64::from(out_gradient[o]) * f64::from(input[source]);
+            by_input[source] += f64::from(out_gradient[o]) * f64::from(weights[weight]);
+        });
+        Self { taps, connection, input, weights, out_gradient, out, by_weight, by_input }
+    }
+
+    fn check(&self, set: InstructionSet) {
+        let Self { taps, connection, weights, .. } = self;
+        let layer = Layer { set, taps, connection: *connection, weights };
+        let (input, gradient) = (Values::Plain(&self.input), Values::Plain(&self.out_gradient));
+        let mut out = vec![f32::NAN; self.out.len()];
+        let moments = layer.forward(&input, &mut out);
+        assert_close(&out, &self.out);
+        self.check_moments(&moments);
+        let mut buffers = Buffers::default();
+        let mut by_weight = vec![f32::NAN; weights.len()];
+        let mut by_input = vec![f32::NAN; self.input.len()];
+        for (into, times) in [(Into::Overwrite, 1.0), (Into::Add, 2.0)] {
+            let seen = Mutex::new(vec![f32::NAN; self.input.len()]);
+            let after = |_: usize, start: usize, values: &mut [f32]| {
+                seen.lock().unwrap()[start..start + values.len()].copy_from_slice(values);
+            };
+            let place = InputGradient { values: &mut by_input, into, after: Some(&after) };
+            layer.backward(&input, &gradient, &mut by_weight, Some(place), &mut buffers);
+            assert_close(&by_weight, &self.by_weight);
+            let wanted: Vec<f64> = self.by_input.iter().map(|g| times * g).collect();
+            assert_close(&by_input, &wanted);
+            assert_eq!(seen.into_inner().unwrap(), by_input, "all was known when it was seen");
+        }
+        by_weight.fill(f32::NAN);
+        layer.backward(&input, &gradient, &mut by_weight, None, &mut buffers);
+        assert_close(&by_weight, &self.by_weight);
+    }
+
+    fn check_moments(&self, moments: &Moments) {
+        let channels = self.taps.output.channels;
+        let [sums, squares] = moments.totals();
+        for c in 0..channels {
+            let of_channel = || self.out.iter().skip(c).step_by(channels);
+            let magnitude = of_channel().map(|x| x.abs()).sum::<f64>();
+            assert!((sums[c] - of_channel().sum::<f64>()).abs() < 1e-5 * (1.0 + magnitude));
+            let wanted = of_channel().map(|x| x * x).sum::<f64>();
+            assert!((squares[c] - wanted).abs() < 1e-5 * (1.0 + wanted));
+        }
+    }
+}
+
+/// Layers of single pixels with so many weights that threads share these, in sizes that fit nothing.
+fn wide_cases() -> Vec<Taps> {
+    let plain = |side: usize, [inputs, outputs]: [usize; 2]| Taps {
+        window: Window::square(1, 1),
+        pads: Pads::default(),
+        input: Shape::new(side, side, inputs),
+        output: Shape::new(side, side, outputs),
+    };
+    vec![plain(1, [150, 131]), plain(3, [129, 140])]
+}
 
 #[test]
 fn convolutions_and_both_their_gradients_equal_plain_loops() {
-    for taps in cases() {
-        check_products(&taps, false);
+    for taps in cases().into_iter().chain(wide_cases()) {
+        let case = Case::new(taps, Connection::Dense);
+        InstructionSet::available().into_iter().for_each(|set| case.check(set));
     }
 }
 
@@ -138,7 +190,68 @@ fn convolutions_and_both_their_gradients_equal_plain_loops() {
 fn depthwise_convolutions_and_both_their_gradients_equal_plain_loops() {
     for mut taps in cases() {
         taps.output.channels = taps.input.channels;
-        check_products(&taps, true);
+        let case = Case::new(taps, Connection::Depthwise);
+        InstructionSet::available().into_iter().for_each(|set| case.check(set));
+    }
+}
+
+#[test]
+fn values_finished_on_the_way_are_those_finished_before() {
+    // Pads are 0, not what would become of a 0: offsets are not 0.
+    let set = InstructionSet::best();
+    let codes = Some(Codes { scale: 0.125, low: 0.0, high: 7.0 });
+    for mut taps in cases().into_iter().chain(wide_cases()) {
+        for connection in [Connection::Dense, Connection::Depthwise] {
+            let mut fan_in = taps.fan_in();
+            if connection == Connection::Depthwise {
+                taps.output.channels = taps.input.channels;
+                fan_in = taps.window.taps();
+            }
+            let (inputs, outputs) = (taps.input.channels, taps.output.channels);
+            let tail = Tail { low: 0.0, high: 6.0, codes };
+            let affine = |channels, tail| Affine {
+                gains: PerChannel::new(&numbers(channels, 4)),
+                offsets: PerChannel::new(&numbers(channels, 5)),
+                tail,
+            };
+            let (before, after) = (affine(inputs, tail), affine(outputs, tail));
+            let sums = numbers(PICTURES * taps.input.elements(), 6);
+            let out_sums = numbers(PICTURES * taps.output.elements(), 7);
+            let out_gradient = numbers(PICTURES * taps.output.elements(), 8);
+            let through = Through {
+                scales: PerChannel::new(&numbers(outputs, 9)),
+                slopes: PerChannel::new(&numbers(outputs, 10)),
+                constants: PerChannel::new(&numbers(outputs, 11)),
+            };
+            let gradient = Values::Gradient {
+                gradient: &out_gradient,
+                sums: &out_sums,
+                affine: &after,
+                through: &through,
+            };
+            let written = |values: &Values<'_>| {
+                let mut out = vec![f32::NAN; values.len()];
+                values.copy(set, 0, &mut out);
+                out
+            };
+            let finished = Values::Finished(&sums, &before);
+            let (plain, plain_gradient) = (written(&finished), written(&gradient));
+            let weights = numbers(outputs * fan_in, 12);
+            let layer = Layer { set, taps: &taps, connection, weights: &weights };
+            let run = |input: &Values<'_>, gradient: &Values<'_>| {
+                let mut out = vec![f32::NAN; out_sums.len()];
+                layer.forward(input, &mut out);
+                let mut by_weight = vec![f32::NAN; weights.len()];
+                let mut by_input = vec![f32::NAN; sums.len()];
+                let place =
+                    InputGradient { values: &mut by_input, into: Into::Overwrite, after: None };
+                let buffers = &mut Buffers::default();
+                layer.backward(input, gradient, &mut by_weight, Some(place), buffers);
+                (out, by_weight, by_input)
+            };
+            let wanted = run(&Values::Plain(&plain), &Values::Plain(&plain_gradient));
+            assert_eq!(run(&finished, &gradient), wanted);
+        }
     }
 }
 
@@ -182,17 +295,17 @@ fn a_tail_rounds_half_way_and_its_gradient_goes_straight_through() {
     let tail = Tail { low: f32::NEG_INFINITY, high: f32::INFINITY, codes: Some(codes) };
     let values = [-9.0, -0.8, -0.2, 0.0, 0.3, 0.6, 7.0];
     let mut out = values;
-    finish::tail(&mut out, tail);
+    finish::tail(InstructionSet::best(), &mut out, tail);
     assert_eq!(out, [-1.0, -1.0, 0.0, 0.0, 0.5, 0.5, 0.5]);
     let mut gradient = [1.0; 7];
-    let clip = finish::tail_backward(&values, &mut gradient, tail);
+    let clip = finish::tail_backward(InstructionSet::best(), &values, &mut gradient, tail);
     assert_eq!(gradient, [0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0]);
     // By the clip, in steps: −2 below, 1 above twice, and inside what rounding added.
     let inside = (-2.0 + 1.6) + (0.0 + 0.4) + (1.0 - 0.6);
     assert!((clip - (-2.0 + 1.0 + 1.0 + inside)).abs() < 1e-6, "{clip}");
     let relu6 = Tail { low: 0.0, high: 6.0, codes: None };
     let mut gradient = [1.0; 5];
-    finish::tail_backward(&[-1.0, 0.0, 3.0, 6.0, 8.0], &mut gradient, relu6);
+    finish::tail_backward(InstructionSet::best(), &[-1.0, 0.0, 3.0, 6.0, 8.0], &mut gradient, relu6);
     assert_eq!(gradient, [0.0, 0.0, 1.0, 0.0, 0.0], "flat at both ends");
 }
 
@@ -229,7 +342,10 @@ fn batch_norm_with_its_tail_has_the_gradient_of_finite_differences() {
     let loss = |values: &[f64], gammas: &[f64], betas: &[f64], clip: f64| {
         batch_norm_loss(values, &weights, gammas, betas, clip)
     };
-    let [sums, squares] = finish::moments(&values, channels);
+    let set = InstructionSet::best();
+    let mut moments = Moments::new(channels);
+    moments.add(set, &values);
+    let [sums, squares] = moments.totals();
     let means: Vec<f64> = sums.iter().map(|sum| sum / rows as f64).collect();
     let inverse: Vec<f64> = squares
         .iter()
@@ -241,18 +357,31 @@ fn batch_norm_with_its_tail_has_the_gradient_of_finite_differences() {
     let offsets: Vec<f32> = (0..channels).map(|c| betas[c] - gains[c] * centers[c]).collect();
     let codes = Codes { scale: clip / steps, low: -steps, high: steps };
     let tail = Tail { low: f32::NEG_INFINITY, high: 6.0, codes: Some(codes) };
-    let mut gradient = weights.clone();
-    let affine = AffineTail { gains: &gains, offsets: &offsets, centers: &centers, tail };
-    let found = affine.backward(&values, &mut gradient);
+    let affine =
+        Affine { gains: PerChannel::new(&gains), offsets: PerChannel::new(&offsets), tail };
+    let mut found = AffineSums::new(channels);
+    found.add(set, (&affine, &PerChannel::new(&centers)), &values, &weights);
     let n = rows as f64;
     let slopes: Vec<f64> = (0..channels)
-        .map(|c| -f64::from(gains[c]) * inverse[c].powi(2) * found.products[c] / n)
+        .map(|c| -f64::from(gains[c]) * inverse[c].powi(2) * found.products()[c] / n)
         .collect();
     let constants: Vec<f32> = (0..channels)
-        .map(|c| (-f64::from(gains[c]) * found.sums[c] / n - slopes[c] * means[c]) as f32)
+        .map(|c| (-f64::from(gains[c]) * found.sums()[c] / n - slopes[c] * means[c]) as f32)
         .collect();
     let slopes: Vec<f32> = slopes.iter().map(|&slope| slope as f32).collect();
-    finish::through_statistics(&mut gradient, &values, [&gains, &slopes, &constants]);
+    let through = Through {
+        scales: PerChannel::new(&gains),
+        slopes: PerChannel::new(&slopes),
+        constants: PerChannel::new(&constants),
+    };
+    let through = Values::Gradient {
+        gradient: &weights,
+        sums: &values,
+        affine: &affine,
+        through: &through,
+    };
+    let mut gradient = vec![0.0; values.len()];
+    through.copy(set, 0, &mut gradient);
 
     let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
     let (wide_values, wide_gammas, wide_betas) = (wide(&values), wide(&gammas), wide(&betas));
@@ -272,13 +401,13 @@ fn batch_norm_with_its_tail_has_the_gradient_of_finite_differences() {
         let wanted = difference(&|step| {
             loss(&wide_values, &moved(&wide_gammas, c, step), &wide_betas, clip.into())
         });
-        assert!((found.products[c] * inverse[c] - wanted).abs() < 2e-3, "γ {c}: {wanted}");
+        assert!((found.products()[c] * inverse[c] - wanted).abs() < 2e-3, "γ {c}: {wanted}");
         let wanted = difference(&|step| {
             loss(&wide_values, &wide_gammas, &moved(&wide_betas, c, step), clip.into())
         });
-        assert!((found.sums[c] - wanted).abs() < 2e-3, "β {c}: {wanted}");
+        assert!((found.sums()[c] - wanted).abs() < 2e-3, "β {c}: {wanted}");
     }
     let wanted =
         difference(&|step| loss(&wide_values, &wide_gammas, &wide_betas, f64::from(clip) + step));
-    assert!((found.clip - wanted).abs() < 2e-3, "clip: {} {wanted}", found.clip);
+    assert!((found.clip() - wanted).abs() < 2e-3, "clip: {} {wanted}", found.clip());
 }

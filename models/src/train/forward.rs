@@ -6,21 +6,25 @@ use tridot_sim::network::{Geometry, Pads, Shape, TensorId, Window};
 use super::model::Model;
 use crate::Error;
 use crate::float::{LayerParameters, Operand, evaluate};
+use crate::kernels::add;
 use crate::kernels::buffers::Buffers;
-use crate::kernels::finish::{self, Codes, Tail};
-use crate::kernels::gather::Taps;
-use crate::kernels::{convolution, depthwise};
-use crate::topology::{Activation, TopologyLayer, TopologyOperator};
+use crate::kernels::finish::{self, Affine, Codes, Moments, PerChannel, Tail, Values};
+use crate::kernels::lanes::InstructionSet;
+use crate::kernels::taps::Taps;
+use crate::kernels::window::{Connection, Layer};
+use crate::topology::{Activation, Topology, TopologyLayer, TopologyOperator};
 
 /// What a training step keeps of its forward pass, and memory for the next one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Tape {
-    /// By tensor id: as the next layers read it.
+    pub(super) set: InstructionSet,
+    /// By tensor id: as the next layers read it; empty where they read the sums of its layer through
+    /// what follows these.
     pub(super) tensors: Vec<Vec<f32>>,
     /// By layer index: the sums of dot-product layers, before anything else; empty for others.
     pub(super) sums: Vec<Vec<f32>>,
     /// By layer index: what follows the sums; none for layers without weights.
-    pub(super) affine: Vec<Option<Affine>>,
+    pub(super) normal: Vec<Option<Normal>>,
     /// By layer index: the weights that were used; empty for layers without.
     pub(super) weights: Vec<Vec<f32>>,
     /// By tensor id: what its layer rounds to.
@@ -28,13 +32,22 @@ pub(crate) struct Tape {
     pub(super) buffers: Buffers,
 }
 
-/// `gain · sum + offset` per channel, and the statistics behind it.
+impl Default for Tape {
+    fn default() -> Self {
+        Self::new(InstructionSet::best())
+    }
+}
+
+/// `gain · sum + offset` per channel with the tail after it, and the statistics behind it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Affine {
+pub(super) struct Normal {
+    /// As many as channels.
     pub(super) gains: Vec<f32>,
-    pub(super) offsets: Vec<f32>,
+    pub(super) affine: Affine,
     /// None without batch norm.
     pub(super) statistics: Option<Statistics>,
+    /// Means, or 0: what products of gradients are taken from.
+    pub(super) centers: PerChannel,
 }
 
 /// Of the sums of a batch, per channel.
@@ -48,15 +61,17 @@ pub(super) struct Statistics {
     pub(super) rows: usize,
 }
 
-/// The geometry of a dot-product layer as taps, and whether it is depthwise.
-pub(super) fn taps_of(geometry: &Geometry, input: Shape, output: Shape) -> (Taps, bool) {
+/// The geometry of a dot-product layer as taps, and what its outputs see.
+pub(super) fn taps_of(geometry: &Geometry, input: Shape, output: Shape) -> (Taps, Connection) {
     let plain = (Window::square(1, 1), Pads::default());
-    let (window, pads, input, is_depthwise) = match *geometry {
-        Geometry::Convolution { window, pads } => (window, pads, input, false),
-        Geometry::Depthwise { window, pads } => (window, pads, input, true),
-        Geometry::Linear => (plain.0, plain.1, Shape::new(1, 1, input.elements()), false),
+    let (window, pads, input, connection) = match *geometry {
+        Geometry::Convolution { window, pads } => (window, pads, input, Connection::Dense),
+        Geometry::Depthwise { window, pads } => (window, pads, input, Connection::Depthwise),
+        Geometry::Linear => {
+            (plain.0, plain.1, Shape::new(1, 1, input.elements()), Connection::Dense)
+        }
     };
-    (Taps { window, pads, input, output }, is_depthwise)
+    (Taps { window, pads, input, output }, connection)
 }
 
 /// The activation as a clamp, and the rounding after it.
@@ -85,7 +100,29 @@ pub(super) fn activation_of(operator: &TopologyOperator) -> Activation {
     }
 }
 
+/// Whether a tensor is read by nothing but layers that finish sums on the way.
+fn is_read_finished(topology: &Topology, id: TensorId) -> bool {
+    let finishes = |layer: &TopologyLayer| {
+        matches!(layer.operator, TopologyOperator::Dot { .. } | TopologyOperator::Add { .. })
+    };
+    let mut readers = topology.layers.iter().filter(|layer| layer.inputs.contains(&id)).peekable();
+    readers.peek().is_some() && readers.all(finishes)
+}
+
 impl Tape {
+    /// With kernels of one instruction set.
+    pub(crate) fn new(set: InstructionSet) -> Self {
+        Self {
+            set,
+            tensors: Vec::new(),
+            sums: Vec::new(),
+            normal: Vec::new(),
+            weights: Vec::new(),
+            codes: Vec::new(),
+            buffers: Buffers::default(),
+        }
+    }
+
     /// Runs a batch of whole pictures; returns the last tensor.
     ///
     /// Batch norm uses the statistics of the batch. Weights are quantized softly at `temperature`.
@@ -104,22 +141,21 @@ impl Tape {
         };
         let n_pictures = pixels.len() / topology.input.elements();
         let mut input = self.buffers.take(pixels.len());
-        read_input(model, pixels, self.codes[0], &mut input);
+        read_input(self.set, model, pixels, self.codes[0], &mut input);
         self.tensors.push(input);
         for (layer_idx, layer) in topology.layers.iter().enumerate() {
-            let mut out = self.buffers.take(n_pictures * layer.shape.elements());
-            let codes = self.codes[layer_idx + 1];
-            if matches!(layer.operator, TopologyOperator::Dot { .. }) {
-                self.dot(model, layer_idx, &mut out)?;
+            let elements = n_pictures * layer.shape.elements();
+            let tensor = if matches!(layer.operator, TopologyOperator::Dot { .. }) {
+                self.dot(model, layer_idx, elements)?
             } else {
                 self.sums.push(Vec::new());
-                self.affine.push(None);
-                self.combine(model, layer, &mut out);
-                if codes.is_some() {
-                    finish::tail(&mut out, tail_of(activation_of(&layer.operator), codes));
-                }
-            }
-            self.tensors.push(out);
+                self.normal.push(None);
+                let mut out = self.buffers.take(elements);
+                let tail = tail_of(activation_of(&layer.operator), self.codes[layer_idx + 1]);
+                self.combine(model, layer, &mut out, tail);
+                out
+            };
+            self.tensors.push(tensor);
         }
         Ok(self.tensors.last().expect("the input is a tensor"))
     }
@@ -128,59 +164,88 @@ impl Tape {
         for buffer in self.tensors.drain(..).chain(self.sums.drain(..)) {
             self.buffers.give(buffer);
         }
-        self.affine.clear();
+        self.normal.clear();
     }
 
-    fn dot(&mut self, model: &Model, layer_idx: usize, out: &mut [f32]) -> Result<(), Error> {
-        let layer = &model.float.topology.layers[layer_idx];
+    /// A tensor, as far as it is known.
+    pub(super) fn values(&self, id: TensorId) -> Values<'_> {
+        let values = &self.tensors[id.0];
+        match id.0.checked_sub(1).and_then(|layer_idx| self.normal[layer_idx].as_ref()) {
+            Some(normal) if values.is_empty() => {
+                Values::Finished(&self.sums[id.0 - 1], &normal.affine)
+            }
+            Some(_) | None => Values::Plain(values),
+        }
+    }
+
+    /// A dot-product layer: its sums and what follows them; returns its tensor, or nothing where
+    /// others read the sums.
+    fn dot(&mut self, model: &Model, layer_idx: usize, elements: usize) -> Result<Vec<f32>, Error> {
+        let topology = &model.float.topology;
+        let layer = &topology.layers[layer_idx];
         let TopologyOperator::Dot { geometry, activation, .. } = &layer.operator else {
             unreachable!("called for dot-product layers")
         };
-        let input_shape = model.float.topology.shape(layer.inputs[0]);
-        let (taps, is_depthwise) = taps_of(geometry, input_shape, layer.shape);
-        let forward = if is_depthwise { depthwise::forward } else { convolution::forward };
-        let mut sums = self.buffers.take(out.len());
-        forward(&taps, &mut sums, &self.tensors[layer.inputs[0].0], &self.weights[layer_idx]);
+        let (taps, connection) = taps_of(geometry, topology.shape(layer.inputs[0]), layer.shape);
+        let mut sums = self.buffers.take(elements);
+        let weights = &self.weights[layer_idx];
+        let kernel = Layer { set: self.set, taps: &taps, connection, weights };
+        let moments = kernel.forward(&self.values(layer.inputs[0]), &mut sums);
         let parameters = model.float.parameters[layer_idx].as_ref();
         let parameters = parameters.expect("a checked network has weights here");
-        let affine = affine_of(parameters, &sums);
-        if let Some(c) = affine.offsets.iter().position(|offset| !offset.is_finite()) {
-            let place = format!("layer `{}`", layer.name);
-            let what = format!("the sums of output channel {c}");
-            return Err(Error::limit(place, what, "finite", affine.offsets[c]));
-        }
         let tail = tail_of(*activation, self.codes[layer_idx + 1]);
-        finish::affine(out, &sums, &affine.gains, &affine.offsets, tail);
+        let rows = elements / layer.shape.channels;
+        let normal = normal_of(&layer.name, parameters, &moments, rows, tail)?;
+        let out = if is_read_finished(topology, TensorId::of_layer(layer_idx)) {
+            Vec::new()
+        } else {
+            let mut out = self.buffers.take(elements);
+            let values = Values::Finished(&sums, &normal.affine);
+            let block = layer.shape.elements();
+            let copy = |(i, out): (usize, &mut [f32])| values.copy(self.set, i * block, out);
+            out.par_chunks_mut(block).enumerate().for_each(copy);
+            out
+        };
         self.sums.push(sums);
-        self.affine.push(Some(affine));
-        Ok(())
+        self.normal.push(Some(normal));
+        Ok(out)
     }
 
-    /// What a layer without weights makes of its inputs, before rounding.
-    pub(super) fn combine<'a>(&'a self, model: &Model, layer: &TopologyLayer, out: &mut [f32]) {
-        let inputs: Vec<(&'a [f32], Shape)> = layer
-            .inputs
-            .iter()
-            .map(|&id: &TensorId| (&self.tensors[id.0][..], model.float.topology.shape(id)))
-            .collect();
+    /// What a layer without weights makes of its inputs.
+    fn combine(&self, model: &Model, layer: &TopologyLayer, out: &mut [f32], tail: Tail) {
         let elements = layer.shape.elements();
+        if let TopologyOperator::Add { .. } = layer.operator {
+            let [a, b] = [layer.inputs[0], layer.inputs[1]].map(|id| self.values(id));
+            add::forward(self.set, elements, out, (&a, &b), tail);
+            return;
+        }
         out.par_chunks_mut(elements).enumerate().for_each(|(picture_idx, out)| {
-            let operand = |(values, shape): (&'a [f32], Shape)| {
-                let elements = shape.elements();
-                let range = picture_idx * elements..(picture_idx + 1) * elements;
-                Operand { values: &values[range], shape }
-            };
-            if let TopologyOperator::Add { activation } = layer.operator {
-                let tail = tail_of(activation, None);
-                let [a, b] = [operand(inputs[0]).values, operand(inputs[1]).values];
-                for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
-                    *out = (a + b).max(tail.low).min(tail.high);
-                }
-                return;
+            self.combine_pictures(model, layer, picture_idx * elements, out);
+            if tail != Tail::NONE {
+                finish::tail(self.set, out, tail);
             }
-            let operands: Vec<Operand<'_>> = inputs.iter().copied().map(operand).collect();
-            out.copy_from_slice(&evaluate(layer, None, &operands));
         });
+    }
+
+    /// Some whole pictures of a layer that pools or moves, from element `start` on, before its tail.
+    pub(super) fn combine_pictures(
+        &self,
+        model: &Model,
+        layer: &TopologyLayer,
+        start: usize,
+        out: &mut [f32],
+    ) {
+        let elements = layer.shape.elements();
+        for (i, out) in out.chunks_exact_mut(elements).enumerate() {
+            let picture_idx = start / elements + i;
+            let operand = |id: &TensorId| {
+                let shape = model.float.topology.shape(*id);
+                let range = picture_idx * shape.elements()..(picture_idx + 1) * shape.elements();
+                Operand { values: &self.tensors[id.0][range], shape }
+            };
+            let operands: Vec<Operand<'_>> = layer.inputs.iter().map(operand).collect();
+            out.copy_from_slice(&evaluate(layer, None, &operands));
+        }
     }
 }
 
@@ -199,13 +264,13 @@ fn weights(model: &Model, temperature: f64) -> Result<Vec<Vec<f32>>, Error> {
 }
 
 /// Pixels through the normalization, rounded to the input's codes.
-fn read_input(model: &Model, pixels: &[u8], codes: Option<Codes>, out: &mut [f32]) {
+fn read_input(set: InstructionSet, model: &Model, pixels: &[u8], codes: Option<Codes>, out: &mut [f32]) {
     let topology = &model.float.topology;
     #[expect(clippy::cast_possible_truncation, reason = "activations are f32")]
     let mut tables: Vec<[f32; 256]> =
         topology.normalization.tables().iter().map(|table| table.map(|x| x as f32)).collect();
     for table in &mut tables {
-        finish::tail(table, tail_of(Activation::Identity, codes));
+        finish::tail(set, table, tail_of(Activation::Identity, codes));
     }
     let (channels, elements) = (tables.len(), topology.input.elements());
     out.par_chunks_mut(elements).zip(pixels.par_chunks(elements)).for_each(|(out, pixels)| {
@@ -219,29 +284,40 @@ fn read_input(model: &Model, pixels: &[u8], codes: Option<Codes>, out: &mut [f32
 
 /// Batch norm by the statistics of the sums, or the bias.
 #[expect(clippy::cast_possible_truncation, reason = "activations are f32")]
-fn affine_of(parameters: &LayerParameters, sums: &[f32]) -> Affine {
+fn normal_of(
+    name: &str,
+    parameters: &LayerParameters,
+    moments: &Moments,
+    rows: usize,
+    tail: Tail,
+) -> Result<Normal, Error> {
     let channels = parameters.bias.len();
+    let [totals, squares] = moments.totals();
+    if let Some(c) = squares.iter().position(|square| !square.is_finite()) {
+        let what = format!("the sums of output channel {c}");
+        return Err(Error::limit(format!("layer `{name}`"), what, "finite", totals[c]));
+    }
     let Some(norm) = &parameters.batch_norm else {
         let gains = vec![1.0; channels];
-        return Affine { gains, offsets: parameters.bias.clone(), statistics: None };
+        let offsets = PerChannel::new(&parameters.bias);
+        let affine = Affine { gains: PerChannel::new(&gains), offsets, tail };
+        let centers = PerChannel::new(&vec![0.0; channels]);
+        return Ok(Normal { gains, affine, statistics: None, centers });
     };
-    let rows = sums.len() / channels;
-    let [totals, squares] = finish::moments(sums, channels);
     let means: Vec<f64> = totals.iter().map(|total| total / rows as f64).collect();
-    let variance = |(square, mean): (&f64, &f64)| {
-        let variance = square / rows as f64 - mean * mean;
-        // `max` would hide NaN.
-        if variance < 0.0 { 0.0 } else { variance }
-    };
+    let variance = |(square, mean): (&f64, &f64)| (square / rows as f64 - mean * mean).max(0.0);
     let variances: Vec<f64> = squares.iter().zip(&means).map(variance).collect();
     let inverse: Vec<f64> =
         variances.iter().map(|variance| 1.0 / (variance + norm.epsilon).sqrt()).collect();
     let gains: Vec<f32> =
         norm.gamma.iter().zip(&inverse).map(|(&g, i)| (f64::from(g) * i) as f32).collect();
     let offset = |c: usize| (f64::from(norm.beta[c]) - means[c] * f64::from(gains[c])) as f32;
-    let offsets = (0..channels).map(offset).collect();
+    let offsets: Vec<f32> = (0..channels).map(offset).collect();
+    let centers: Vec<f32> = means.iter().map(|&mean| mean as f32).collect();
+    let affine =
+        Affine { gains: PerChannel::new(&gains), offsets: PerChannel::new(&offsets), tail };
     let statistics = Some(Statistics { means, variances, inverse, rows });
-    Affine { gains, offsets, statistics }
+    Ok(Normal { gains, affine, statistics, centers: PerChannel::new(&centers) })
 }
 
 /// How far running statistics move towards those of a batch.
@@ -251,9 +327,9 @@ impl Tape {
     /// Moves the running statistics of all batch norms towards those of the last forward pass.
     #[expect(clippy::cast_possible_truncation, reason = "parameters are f32")]
     pub(crate) fn update_running(&self, model: &mut Model) {
-        for (affine, parameters) in self.affine.iter().zip(&mut model.float.parameters) {
-            let (Some(Affine { statistics: Some(statistics), .. }), Some(parameters)) =
-                (affine, parameters)
+        for (normal, parameters) in self.normal.iter().zip(&mut model.float.parameters) {
+            let (Some(Normal { statistics: Some(statistics), .. }), Some(parameters)) =
+                (normal, parameters)
             else {
                 continue;
             };

@@ -4,6 +4,7 @@ use super::*;
 use crate::data;
 use crate::export::{self, RoundingLimit};
 use crate::kernels::finish;
+use crate::kernels::lanes::InstructionSet;
 use crate::layers::WeightQuantizer;
 
 /// One layer of every kind: dense, strided, depthwise, shortcut with pads, split, shuffle, pools.
@@ -280,7 +281,7 @@ fn codes_are_those_of_the_exporter() {
         format.round(&mut exported);
         let none = (f32::NEG_INFINITY, f32::INFINITY);
         let tail = finish::Tail { low: none.0, high: none.1, codes: Some(codes) };
-        finish::tail(&mut trained, tail);
+        finish::tail(InstructionSet::best(), &mut trained, tail);
         for (a, b) in exported.iter().zip(&trained) {
             assert!((a - b).abs() < 1e-5 * codes.scale * codes.high, "{a} {b}");
         }

@@ -1,4 +1,4 @@
-//! Which input pixels lie under a kernel, and the im2col vectors of a dense convolution.
+//! Which input pixels lie under a kernel.
 
 use tridot_sim::network::{Pads, Shape, Window};
 
@@ -15,19 +15,19 @@ pub(crate) struct Taps {
     pub(crate) output: Shape,
 }
 
-/// A run of neighbouring elements of the input and where it lies in the im2col vector.
+/// A run of neighbouring elements of the input and where it lies among all under the kernel.
 struct Run {
     in_vector: std::ops::Range<usize>,
     in_picture: std::ops::Range<usize>,
 }
 
 impl Taps {
-    /// The length of an im2col vector.
+    /// Inputs of an output.
     pub(crate) fn fan_in(&self) -> usize {
         self.window.taps() * self.input.channels
     }
 
-    /// Whether im2col would change nothing.
+    /// Whether every output pixel lies over one input pixel, in their order.
     pub(crate) fn is_plain(&self) -> bool {
         self.window == Window::square(1, 1) && self.pads == Pads::default()
     }
@@ -53,48 +53,6 @@ impl Taps {
             in_vector: vector_start..vector_start + length,
             in_picture: start..start + length,
         })
-    }
-
-    /// The inputs under output pixels `first..`, one vector a pixel in K order, zeros at pads.
-    /// Pixels count through all pictures.
-    pub(crate) fn gather(&self, pictures: &[f32], first: usize, vectors: &mut [f32]) {
-        let row_length = self.window.kernel_width * self.input.channels;
-        for (i, vector) in vectors.chunks_exact_mut(self.fan_in()).enumerate() {
-            let (picture, pixel) = self.place(first + i);
-            let picture = &pictures[picture];
-            for kernel_row in 0..self.window.kernel_height {
-                let whole = kernel_row * row_length..(kernel_row + 1) * row_length;
-                let Some(Run { in_vector, in_picture }) = self.run(pixel, kernel_row) else {
-                    vector[whole].fill(0.0);
-                    continue;
-                };
-                if in_vector.len() != row_length {
-                    vector[whole].fill(0.0);
-                }
-                vector[in_vector].copy_from_slice(&picture[in_picture]);
-            }
-        }
-    }
-
-    /// The opposite: adds each vector to the inputs under its pixel.
-    pub(crate) fn scatter(&self, pictures: &mut [f32], first: usize, vectors: &[f32]) {
-        for (i, vector) in vectors.chunks_exact(self.fan_in()).enumerate() {
-            let (picture, pixel) = self.place(first + i);
-            let picture = &mut pictures[picture];
-            for kernel_row in 0..self.window.kernel_height {
-                if let Some(Run { in_vector, in_picture }) = self.run(pixel, kernel_row) {
-                    for (sum, value) in picture[in_picture].iter_mut().zip(&vector[in_vector]) {
-                        *sum += value;
-                    }
-                }
-            }
-        }
-    }
-
-    /// The picture of a pixel, and the pixel in it.
-    fn place(&self, pixel: usize) -> (std::ops::Range<usize>, usize) {
-        let (picture_idx, elements) = (pixel / self.output.pixels(), self.input.elements());
-        (picture_idx * elements..(picture_idx + 1) * elements, pixel % self.output.pixels())
     }
 
     /// Calls with the tap and the first element of the input pixel under it, pads left out.
