@@ -1,10 +1,10 @@
 //! The weights of a window's products, or sums of their gradients: dense or depthwise.
 
+use super::Into;
 use super::channelwise::{self, ByTap};
-use super::taps::Taps;
 use super::lanes::InstructionSet;
 use super::products::{self, Grid, Panels, View};
-use super::Into;
+use super::taps::Taps;
 
 /// What inputs are multiplied with.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,9 +30,10 @@ impl Factor {
         let channels = taps.output.channels;
         match connection {
             Connection::Dense => Self::Dense(Panels::zeros(set, taps.fan_in(), channels)),
-            Connection::Depthwise => {
-                Self::Depthwise(ByTap { values: vec![0.0; taps.window.taps() * channels], channels })
-            }
+            Connection::Depthwise => Self::Depthwise(ByTap {
+                values: vec![0.0; taps.window.taps() * channels],
+                channels,
+            }),
         }
     }
 
@@ -71,9 +72,8 @@ impl Factor {
         match connection {
             Connection::Dense => {
                 let inputs = taps.input.channels;
-                let start = |row: usize| {
-                    ((row % outputs) * n_taps + chosen[row / outputs]) * inputs
-                };
+                let start =
+                    |row: usize| ((row % outputs) * n_taps + chosen[row / outputs]) * inputs;
                 Self::Dense(Panels::pack(set, [chosen.len() * outputs, inputs], weights, 1, start))
             }
             Connection::Depthwise => {

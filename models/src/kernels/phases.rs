@@ -7,9 +7,9 @@
 
 use std::ops::Range;
 
-use super::taps::Taps;
-use super::lanes::InstructionSet;
 use super::factor::{Connection, Factor};
+use super::lanes::InstructionSet;
+use super::taps::Taps;
 
 /// One side of a phase: rows or columns.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -371,11 +371,7 @@ unsafe fn outer_run<L: Lanes, const V: usize>(tile: OuterTile, view: &View, grid
             view.run,
             most,
             outer_tile::<L, V>,
-            |at| OuterTile {
-                x: tile.x.add(at),
-                sums: tile.sums.add(at * V * L::WIDTH),
-                ..tile
-            },
+            |at| OuterTile { x: tile.x.add(at), sums: tile.sums.add(at * V * L::WIDTH), ..tile },
             view,
             grid
         );

@@ -305,7 +305,12 @@ fn a_tail_rounds_half_way_and_its_gradient_goes_straight_through() {
     assert!((clip - (-2.0 + 1.0 + 1.0 + inside)).abs() < 1e-6, "{clip}");
     let relu6 = Tail { low: 0.0, high: 6.0, codes: None };
     let mut gradient = [1.0; 5];
-    finish::tail_backward(InstructionSet::best(), &[-1.0, 0.0, 3.0, 6.0, 8.0], &mut gradient, relu6);
+    finish::tail_backward(
+        InstructionSet::best(),
+        &[-1.0, 0.0, 3.0, 6.0, 8.0],
+        &mut gradient,
+        relu6,
+    );
     assert_eq!(gradient, [0.0, 0.0, 1.0, 0.0, 0.0], "flat at both ends");
 }
 
@@ -374,12 +379,8 @@ fn batch_norm_with_its_tail_has_the_gradient_of_finite_differences() {
         slopes: PerChannel::new(&slopes),
         constants: PerChannel::new(&constants),
     };
-    let through = Values::Gradient {
-        gradient: &weights,
-        sums: &values,
-        affine: &affine,
-        through: &through,
-    };
+    let through =
+        Values::Gradient { gradient: &weights, sums: &values, affine: &affine, through: &through };
     let mut gradient = vec![0.0; values.len()];
     through.copy(set, 0, &mut gradient);
 

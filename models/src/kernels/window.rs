@@ -13,10 +13,10 @@ pub(crate) use super::factor::Connection;
 use super::factor::Factor;
 use super::finish::{Moments, Values};
 use super::frame::Frame;
-use super::taps::Taps;
 use super::lanes::InstructionSet;
 use super::phases::{Phase, Phases};
 use super::products::{Grid, View};
+use super::taps::Taps;
 use super::{Into, piece, pointwise};
 
 /// A layer with weights.

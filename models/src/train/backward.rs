@@ -193,7 +193,8 @@ impl<'a> Pass<'a> {
     /// Operands of an addition that nothing else reads, and that come from sums.
     fn own_operands(&self, layer: &TopologyLayer) -> impl Iterator<Item = TensorId> {
         layer.inputs.iter().copied().filter(|id| {
-            let from_sums = self.layer(*id).is_some_and(|(layer_idx, _)| self.sums[layer_idx].is_some());
+            let from_sums =
+                self.layer(*id).is_some_and(|(layer_idx, _)| self.sums[layer_idx].is_some());
             from_sums && self.readers[id.0] == 1
         })
     }

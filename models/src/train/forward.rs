@@ -264,7 +264,13 @@ fn weights(model: &Model, temperature: f64) -> Result<Vec<Vec<f32>>, Error> {
 }
 
 /// Pixels through the normalization, rounded to the input's codes.
-fn read_input(set: InstructionSet, model: &Model, pixels: &[u8], codes: Option<Codes>, out: &mut [f32]) {
+fn read_input(
+    set: InstructionSet,
+    model: &Model,
+    pixels: &[u8],
+    codes: Option<Codes>,
+    out: &mut [f32],
+) {
     let topology = &model.float.topology;
     #[expect(clippy::cast_possible_truncation, reason = "activations are f32")]
     let mut tables: Vec<[f32; 256]> =

@@ -62,11 +62,7 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    unsafe fn multiply_add(
-        a: [f32; WIDTH],
-        b: [f32; WIDTH],
-        c: [f32; WIDTH],
-    ) -> [f32; WIDTH] {
+    unsafe fn multiply_add(a: [f32; WIDTH], b: [f32; WIDTH], c: [f32; WIDTH]) -> [f32; WIDTH] {
         std::array::from_fn(|i| a[i] * b[i] + c[i])
     }
 }
