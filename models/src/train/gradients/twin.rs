@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use candle_core::{D, DType, Device, Tensor, Var};
 use tridot_sim::network::{Geometry, Pads, TensorId, Window};
 
+use super::super::forward::Tape;
 use super::super::model::Model;
 use crate::kernels::finish::Codes;
 use crate::layers::WeightQuantizer;
@@ -66,6 +67,7 @@ fn padded(x: &Tensor, pads: Pads) -> Tensor {
 }
 
 impl<'a> Twin<'a> {
+    /// Takes a model for its slots, and leaves it as it is.
     pub(super) fn new(model: &'a mut Model, temperature: f64) -> Self {
         let mut variables = BTreeMap::new();
         for slot in model.slots() {
@@ -75,14 +77,25 @@ impl<'a> Twin<'a> {
         Self { model, temperature, variables }
     }
 
-    /// Loss, and gradients by name.
-    pub(super) fn run(&self, pixels: &[u8], labels: &[u8]) -> (f64, BTreeMap<String, Vec<f64>>) {
+    /// Loss, and gradients by name. With a tape that has seen the same pictures, each layer reads what
+    /// the tape's did, and must come to what the tape's came to.
+    pub(super) fn run(
+        &self,
+        pixels: &[u8],
+        labels: &[u8],
+        tape: Option<&Tape>,
+    ) -> (f64, BTreeMap<String, Vec<f64>>) {
         let topology = &self.model.float.topology;
         let mut tensors = vec![self.input(pixels, labels.len())];
         for (layer_idx, layer) in topology.layers.iter().enumerate() {
             let inputs: Vec<&Tensor> = layer.inputs.iter().map(|id| &tensors[id.0]).collect();
             let out = self.layer(layer_idx, layer, &inputs);
-            tensors.push(self.rounded(TensorId::of_layer(layer_idx), out));
+            let id = TensorId::of_layer(layer_idx);
+            let out = self.rounded(id, out);
+            tensors.push(match tape {
+                None => out,
+                Some(tape) => straight(&out, &self.tapes(tape, id, &out)),
+            });
         }
         let loss = cross_entropy(tensors.last().unwrap(), labels);
         let gradients = loss.backward().unwrap();
@@ -109,6 +122,28 @@ impl<'a> Twin<'a> {
         let std = Tensor::new(&topology.normalization.std[..], &Device::Cpu).unwrap();
         let x = x.broadcast_sub(&mean).unwrap().broadcast_div(&std).unwrap();
         self.rounded(TensorId::INPUT, x.permute((0, 3, 1, 2)).unwrap().contiguous().unwrap())
+    }
+
+    /// The tape's tensor: the same but for rounding, which moves few values by one code at most.
+    fn tapes(&self, tape: &Tape, id: TensorId, own: &Tensor) -> Tensor {
+        let (n, c, h, w) = own.dims4().unwrap();
+        let values = tape.values(id);
+        let mut found = vec![0.0; values.len()];
+        values.copy(tape.set, 0, &mut found);
+        let found = tensor(&found, &[n, h, w, c]).permute((0, 3, 1, 2)).unwrap();
+        let name = self.model.float.topology.layers[id.0 - 1].name.as_str();
+        let distance = (&found - own).unwrap().abs().unwrap().flatten_all().unwrap();
+        let distance: Vec<f64> = distance.to_vec1().unwrap();
+        let size = own.abs().unwrap().max_all().unwrap().to_scalar::<f64>().unwrap();
+        let codes = self.model.quantization.as_ref();
+        let codes = codes.and_then(|q| q.tensors.codes(&self.model.float.topology)[id.0]);
+        let code = codes.map_or(0.0, |codes| f64::from(codes.scale));
+        let near = 1e-4 * size;
+        let furthest = distance.iter().copied().fold(0.0, f64::max);
+        assert!(furthest <= code + near, "{name}: {furthest}, more than a code of {code}");
+        let moved = distance.iter().filter(|distance| near < **distance).count();
+        assert!(moved * 200 <= distance.len() + 200, "{name}: {moved} of {}", distance.len());
+        found
     }
 
     /// A tensor's values as its codes have them, if it has any; the scale is a share of its clip.
@@ -265,9 +300,9 @@ fn half_to_even(x: &Tensor) -> Tensor {
     Tensor::from_vec(rounded, x.dims(), &Device::Cpu).unwrap()
 }
 
-/// Inputs are not negative, so pads of 0 change no maximum; and no gradient goes on behind a maximum of 0.
+/// Inputs are not negative, so pads of −1 are never a maximum.
 fn max_pool(layer: &TopologyLayer, x: &Tensor, window: Window, pads: Pads) -> Tensor {
-    let x = padded(x, pads);
+    let x = (padded(&(x + 1.0).unwrap(), pads) - 1.0).unwrap();
     let mut most: Option<Tensor> = None;
     for row in 0..window.kernel_height {
         for column in 0..window.kernel_width {
