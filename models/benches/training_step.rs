@@ -1,6 +1,7 @@
-//! Seconds of one training step of 128 pictures: float, and quantized with 2 branches.
+//! Seconds of one training step: float, and quantized with 2 branches.
 //!
-//! `cargo bench -p tridot-models --bench training_step -- [NETWORK]`; `RAYON_NUM_THREADS` sets the threads.
+//! `cargo bench -p tridot-models --bench training_step -- [NETWORK [BATCH]]`; `RAYON_NUM_THREADS` sets the
+//! threads.
 
 use std::time::Instant;
 
@@ -8,12 +9,11 @@ use tridot_models::data::{self, Pictures};
 use tridot_models::topology;
 use tridot_models::train::{Texts, Trainer, TrainingData};
 
-const BATCH: usize = 128;
 const STEPS: usize = 8;
 
-fn plan(network: &str, quantized: bool) -> String {
+fn plan(network: &str, batch: usize, quantized: bool) -> String {
     let head = format!("format = 1\nnetwork = \"{network}\"\nstart = \"scratch\"\n");
-    let stage = format!("[[stage]]\nepochs = 1\nbatch = {BATCH}\nlearning_rate = 0.01\n");
+    let stage = format!("[[stage]]\nepochs = 1\nbatch = {batch}\nlearning_rate = 0.01\n");
     let rest = if quantized {
         "weights = \"quantized\"\ntemperature = { from = 10.0, to = 100.0 }\n\
          [quantization]\nothers = \"dbq(2)\"\ncalibration = { samples = 64 }\n"
@@ -24,9 +24,9 @@ fn plan(network: &str, quantized: bool) -> String {
 }
 
 /// The median time of a step after the first two, which fill the buffers.
-fn seconds_per_step(network: &str, quantized: bool, pictures: &Pictures) -> f64 {
+fn seconds_per_step(network: &str, batch: usize, quantized: bool, pictures: &Pictures) -> f64 {
     let network_text = topology::builtin_text(network).expect("a built-in network").to_owned();
-    let texts = Texts { plan: plan(network, quantized), network: network_text };
+    let texts = Texts { plan: plan(network, batch, quantized), network: network_text };
     let classes = topology::builtin(network).expect("a built-in network").classes;
     let mut test = pictures.clone();
     test.truncate(1);
@@ -42,13 +42,15 @@ fn seconds_per_step(network: &str, quantized: bool, pictures: &Pictures) -> f64 
 
 #[expect(clippy::print_stdout, reason = "the result of the bench")]
 fn main() {
-    let network = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let network = network.as_deref().unwrap_or("resnet20");
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let network = arguments.first().map_or("resnet20", String::as_str);
+    let batch = arguments.get(1).map_or(128, |batch| batch.parse().expect("a number of pictures"));
     let shape = topology::builtin(network).expect("a built-in network").input;
-    let pictures = data::picture_like(shape, 0, BATCH * STEPS).expect("few small pictures");
+    let pictures = data::picture_like(shape, 0, batch * STEPS).expect("few small pictures");
     for quantized in [false, true] {
-        let seconds = seconds_per_step(network, quantized, &pictures);
+        let seconds = seconds_per_step(network, batch, quantized, &pictures);
         let what = if quantized { "quantized" } else { "float" };
-        println!("{network}, {what}: {seconds:.3} s a step of {BATCH} pictures");
+        println!("{network}, {what}: {seconds:.3} s a step of {batch} pictures");
     }
 }

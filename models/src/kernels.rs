@@ -18,6 +18,7 @@ mod phases;
 pub(crate) mod pointwise;
 pub(crate) mod pool;
 mod products;
+pub(crate) mod soft;
 pub(crate) mod taps;
 pub(crate) mod window;
 

@@ -9,6 +9,7 @@ use crate::calibrate::{self, Format, Kind, QuantizedNetwork, QuantizedWeights, m
 use crate::dbq::{self, Soft};
 use crate::float::FloatNetwork;
 use crate::kernels::finish::Codes;
+use crate::kernels::lanes::InstructionSet;
 use crate::scheme::{Alpha, Plan, Scheme};
 use crate::topology::Topology;
 
@@ -76,6 +77,7 @@ impl WeightQuantizer {
     /// The weights that training computes with.
     pub(crate) fn forward(
         &self,
+        set: InstructionSet,
         place: &str,
         weights: &[f32],
         channels: usize,
@@ -84,8 +86,13 @@ impl WeightQuantizer {
         match self {
             Self::Fixed { .. } => Ok(self.hard(place, weights, channels)?.real()),
             Self::Dbq { branches, scales, weight_scale } => {
-                let soft = Self::soft(*branches, scales, *weight_scale, temperature)?;
-                Ok(narrow(&soft.forward(&wide(weights))?))
+                let soft = Self::soft(*branches, scales, *weight_scale, temperature)?.levels();
+                let of_set = weights.len() / soft.len();
+                let mut out = weights.to_vec();
+                out.par_chunks_mut(of_set).zip(&soft).for_each(|(out, levels)| {
+                    out.par_chunks_mut(BLOCK).for_each(|out| levels.forward(set, out));
+                });
+                Ok(out)
             }
         }
     }
@@ -93,16 +100,28 @@ impl WeightQuantizer {
     /// The gradients by weights and branch scales, from that by the output of [`Self::forward`].
     pub(crate) fn backward(
         &self,
+        set: InstructionSet,
         weights: &[f32],
         temperature: f64,
-        gradient: Vec<f32>,
+        mut gradient: Vec<f32>,
     ) -> Result<(Vec<f32>, Vec<f32>), Error> {
         match self {
             Self::Fixed { .. } => Ok((gradient, Vec::new())),
             Self::Dbq { branches, scales, weight_scale } => {
-                let soft = Self::soft(*branches, scales, *weight_scale, temperature)?;
-                let gradients = soft.backward(&wide(weights), &wide(&gradient))?;
-                Ok((narrow(&gradients.weights), narrow(&gradients.scales)))
+                let soft = Self::soft(*branches, scales, *weight_scale, temperature)?.levels();
+                let of_set = weights.len() / soft.len();
+                let sets = gradient.par_chunks_mut(of_set).zip(weights.par_chunks(of_set));
+                let by_scale = sets.zip(&soft).flat_map_iter(|((gradient, weights), levels)| {
+                    let blocks = gradient.par_chunks_mut(BLOCK).zip(weights.par_chunks(BLOCK));
+                    let parts = blocks.map(|(gradient, weights)| {
+                        let mut by_scale = vec![0.0; *branches as usize];
+                        levels.backward(set, weights, gradient, &mut by_scale);
+                        by_scale
+                    });
+                    add_up(*branches as usize, &parts.collect::<Vec<_>>())
+                });
+                let by_scale: Vec<f64> = by_scale.collect();
+                Ok((gradient, narrow(&by_scale)))
             }
         }
     }
@@ -124,6 +143,14 @@ impl WeightQuantizer {
             }
         }
     }
+}
+
+/// Weights that are quantized together; sums over blocks are added in their order.
+const BLOCK: usize = 1 << 14;
+
+/// The sums of all parts.
+fn add_up(n: usize, parts: &[Vec<f64>]) -> Vec<f64> {
+    (0..n).map(|i| parts.iter().map(|part| part[i]).sum()).collect()
 }
 
 fn wide(values: &[f32]) -> Vec<f64> {

@@ -4,6 +4,7 @@ use tridot_sim::limits::MAX_BRANCHES;
 
 use super::levels::{check_scales, sums, trits};
 use crate::Error;
+use crate::kernels::soft;
 
 /// Beyond this argument the sigmoid is 0 or 1 to f64's precision: `e^(−40)` is 4·10^(−18).
 const SATURATED: f64 = 40.0;
@@ -92,6 +93,30 @@ impl Soft {
             gradients.scales.extend(&by_scale[..self.branches]);
         }
         Ok(gradients)
+    }
+
+    /// The levels of every set of scales, for quantizing many weights in f32.
+    #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
+    pub(crate) fn levels(&self) -> Vec<soft::Levels> {
+        let branches = self.branches;
+        let of_channel = |channel: &Channel| {
+            let step = |i: usize| {
+                let [below, above] = [&channel.codes[i], &channel.codes[i + 1]];
+                soft::Step {
+                    threshold: channel.thresholds[i] as f32,
+                    rise: (channel.levels[i + 1] - channel.levels[i]) as f32,
+                    code_rise: (0..branches).map(|b| above[b] - below[b]).collect(),
+                    code_middle: (0..branches).map(|b| f64::midpoint(above[b], below[b])).collect(),
+                }
+            };
+            soft::Levels {
+                lowest: channel.levels[0] as f32,
+                lowest_code: channel.codes[0][..branches].to_vec(),
+                steps: (0..channel.thresholds.len()).map(step).collect(),
+                slope: channel.slope as f32,
+            }
+        };
+        self.channels.iter().map(of_channel).collect()
     }
 
     /// Refuses weights that do not divide into the channels, and such as are no numbers.

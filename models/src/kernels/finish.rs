@@ -336,6 +336,18 @@ impl<'a> Values<'a> {
         copy(set, self, start, out);
     }
 
+    /// Writes whole pixels from element `start` on, each `stride` after the one before.
+    pub(super) fn copy_pixels(
+        &self,
+        set: InstructionSet,
+        start: usize,
+        channels: usize,
+        out: &mut [f32],
+        stride: usize,
+    ) {
+        copy_pixels(set, self, start, channels, out, stride);
+    }
+
     /// The same, to be inlined into what is compiled for an instruction set.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "compiled for an instruction set")]
@@ -381,6 +393,25 @@ compiled! {
 #[expect(clippy::inline_always, reason = "compiled for an instruction set")]
 fn copy_body(values: &Values<'_>, start: usize, out: &mut [f32]) {
     values.read(start, out);
+}
+
+compiled! {
+    fn copy_pixels(values: &Values<'_>, start: usize, channels: usize, out: &mut [f32], stride: usize)
+        = copy_pixels_body
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled for an instruction set")]
+fn copy_pixels_body(
+    values: &Values<'_>,
+    start: usize,
+    channels: usize,
+    out: &mut [f32],
+    stride: usize,
+) {
+    for (pixel, out) in out.chunks_mut(stride).enumerate() {
+        values.read(start + pixel * channels, &mut out[..channels]);
+    }
 }
 
 impl Through {

@@ -1,5 +1,7 @@
 //! Convolutions of single pixels and linear layers: products over all pixels of a batch, block by block.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::buffers::Buffers;
@@ -14,8 +16,9 @@ const BLOCK_ELEMENTS: usize = 1 << 16;
 /// From so many weights on, threads share weights, not pictures: sums for each piece of the pictures
 /// would cost more than the pictures.
 const MANY_WEIGHTS: usize = 1 << 14;
-/// Each side of the weights is cut into so many ranges.
-const RANGES: usize = 4;
+/// Inputs and outputs of a tile of such weights, and pixels that are summed at once.
+const TILE: usize = 64;
+const TILE_PIXELS: usize = 64;
 
 fn block_pixels(inputs: usize, outputs: usize) -> usize {
     (BLOCK_ELEMENTS / inputs.max(outputs)).clamp(32, 1024)
@@ -136,34 +139,40 @@ fn by_inputs(layer: &Layer<'_>, gradient: &Values<'_>, place: InputGradient<'_>)
     values.par_chunks_mut(of_piece * inputs).enumerate().for_each(work);
 }
 
-/// The gradient by the weights alone: ranges of inputs × ranges of outputs, each over all pixels.
+/// The gradient by the weights alone: tiles of inputs × outputs, each over all pixels.
 fn by_weights(layer: &Layer<'_>, input: &[f32], gradient: &[f32], weight_gradient: &mut [f32]) {
     let (inputs, outputs) = (layer.taps.fan_in(), layer.taps.output.channels);
-    let width = 2 * layer.set.width();
-    let ranges = |n: usize| {
-        let size = n.div_ceil(RANGES).next_multiple_of(width);
-        (0..n).step_by(size).map(move |start| start..(start + size).min(n)).collect::<Vec<_>>()
-    };
-    let (input_ranges, output_ranges) = (ranges(inputs), ranges(outputs));
-    let pairs: Vec<_> = output_ranges
-        .iter()
-        .flat_map(|outputs| input_ranges.iter().map(move |inputs| (inputs, outputs)))
+    let cut = |n: usize| (0..n).step_by(TILE).map(move |start| start..(start + TILE).min(n));
+    let tiles: Vec<[Range<usize>; 2]> = cut(outputs)
+        .flat_map(|columns| cut(inputs).map(move |rows| [rows, columns.clone()]))
         .collect();
-    let block = block_pixels(inputs, outputs);
-    let sums = |&(rows, columns): &(&std::ops::Range<usize>, &std::ops::Range<usize>)| {
+    let sums = |[rows, columns]: &[Range<usize>; 2]| {
         let mut sums = Panels::zeros(layer.set, rows.len(), columns.len());
-        let blocks = input.chunks(block * inputs).zip(gradient.chunks(block * outputs));
+        // Channels of a tile side by side: pixels that are a power of two apart would fall on each
+        // other in the cache.
+        let [mut x, mut outputs_gradient] =
+            [rows, columns].map(|range| vec![0.0; TILE_PIXELS * range.len()]);
+        let blocks = input.chunks(TILE_PIXELS * inputs).zip(gradient.chunks(TILE_PIXELS * outputs));
         for (input, gradient) in blocks {
             let n = input.len() / inputs;
-            let view = View { run: rows.len(), ..View::vectors(n, inputs) };
-            let (x, gradient) = (&input[rows.start..], &gradient[columns.start..]);
-            products::outer(layer.set, x, view, gradient, pixels(outputs), &mut sums);
+            pick(&mut x, input, inputs, rows);
+            pick(&mut outputs_gradient, gradient, outputs, columns);
+            let view = View::vectors(n, rows.len());
+            let grid = pixels(columns.len());
+            products::outer(layer.set, &x, view, &outputs_gradient, grid, &mut sums);
         }
         sums
     };
-    let parts: Vec<Panels> = pairs.par_iter().map(sums).collect();
-    for ((rows, columns), part) in pairs.iter().zip(&parts) {
+    let parts: Vec<Panels> = tiles.par_iter().map(sums).collect();
+    for ([rows, columns], part) in tiles.iter().zip(&parts) {
         part.unpack_columns(&mut weight_gradient[columns.start * inputs + rows.start..], inputs);
+    }
+}
+
+/// Copies a range of the channels of some pixels.
+fn pick(out: &mut [f32], values: &[f32], channels: usize, range: &Range<usize>) {
+    for (out, values) in out.chunks_exact_mut(range.len()).zip(values.chunks_exact(channels)) {
+        out.copy_from_slice(&values[range.clone()]);
     }
 }
 

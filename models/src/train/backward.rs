@@ -135,7 +135,7 @@ impl Tape {
             by_tensor.give(gradient);
         }
         self.buffers = by_tensor.buffers;
-        let layers = through_quantizers(model, temperature, gradients)?;
+        let layers = through_quantizers(self.set, model, temperature, gradients)?;
         #[expect(clippy::cast_possible_truncation, reason = "gradients are f32")]
         let clips = clips.into_iter().map(|clip: f64| clip as f32).collect();
         Ok(Gradients { layers, clips })
@@ -352,8 +352,7 @@ impl<'a> Pass<'a> {
         let mut first_channel = 0;
         for &id in &layer.inputs {
             let (input, output) = (self.model.float.topology.shape(id), layer.shape);
-            let values = &self.tape.tensors[id.0];
-            let (mut place, into) = by_tensor.take(id, values.len());
+            let (mut place, into) = by_tensor.take(id, self.tape.values(id).len());
             match layer.operator {
                 TopologyOperator::AveragePool { window } => {
                     let taps = Taps { window, pads: Pads::default(), input, output };
@@ -361,7 +360,7 @@ impl<'a> Pass<'a> {
                 }
                 TopologyOperator::MaxPool { window, pads } => {
                     let taps = Taps { window, pads, input, output };
-                    pool::max_backward(&taps, values, &mut place, gradient, into);
+                    pool::max_backward(&taps, &self.tape.tensors[id.0], &mut place, gradient, into);
                 }
                 TopologyOperator::Split { .. }
                 | TopologyOperator::Concat
@@ -369,7 +368,7 @@ impl<'a> Pass<'a> {
                 | TopologyOperator::Subsample { .. }
                 | TopologyOperator::ChannelPad { .. } => {
                     let moved = Move { operator: &layer.operator, input, first_channel, output };
-                    moved.backward(&mut place, gradient, into);
+                    moved.backward(self.tape.set, &mut place, gradient, into);
                 }
                 TopologyOperator::Dot { .. } | TopologyOperator::Add { .. } => {
                     unreachable!("it has been dealt with")
@@ -422,6 +421,7 @@ impl Normal {
 
 /// From the gradients of quantized weights to those of the weights and branch scales behind them.
 fn through_quantizers(
+    set: InstructionSet,
     model: &Model,
     temperature: f64,
     gradients: Vec<Option<LayerGradients>>,
@@ -436,7 +436,7 @@ fn through_quantizers(
         let parameters = parameters.expect("a layer with a quantizer has weights");
         let by_weight = std::mem::take(&mut gradients.weights);
         (gradients.weights, gradients.scales) =
-            quantizer.backward(&parameters.weights, temperature, by_weight)?;
+            quantizer.backward(set, &parameters.weights, temperature, by_weight)?;
         Ok(Some(gradients))
     };
     gradients.into_par_iter().enumerate().map(of_layer).collect()

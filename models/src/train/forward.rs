@@ -10,6 +10,7 @@ use crate::kernels::add;
 use crate::kernels::buffers::Buffers;
 use crate::kernels::finish::{self, Affine, Codes, Moments, PerChannel, Tail, Values};
 use crate::kernels::lanes::InstructionSet;
+use crate::kernels::moves::{self, Moved};
 use crate::kernels::taps::Taps;
 use crate::kernels::window::{Connection, Layer};
 use crate::topology::{Activation, Topology, TopologyLayer, TopologyOperator};
@@ -104,6 +105,7 @@ pub(super) fn activation_of(operator: &TopologyOperator) -> Activation {
 fn is_read_finished(topology: &Topology, id: TensorId) -> bool {
     let finishes = |layer: &TopologyLayer| {
         matches!(layer.operator, TopologyOperator::Dot { .. } | TopologyOperator::Add { .. })
+            || moves::reads_whole_pixels(&layer.operator)
     };
     let mut readers = topology.layers.iter().filter(|layer| layer.inputs.contains(&id)).peekable();
     readers.peek().is_some() && readers.all(finishes)
@@ -134,7 +136,7 @@ impl Tape {
     ) -> Result<&[f32], Error> {
         let topology = &model.float.topology;
         self.recycle();
-        self.weights = weights(model, temperature)?;
+        self.weights = weights(self.set, model, temperature)?;
         self.codes = match &model.quantization {
             Some(quantization) => quantization.tensors.codes(topology),
             None => vec![None; topology.layers.len() + 1],
@@ -236,21 +238,32 @@ impl Tape {
         out: &mut [f32],
     ) {
         let elements = layer.shape.elements();
+        let pools = matches!(
+            layer.operator,
+            TopologyOperator::AveragePool { .. } | TopologyOperator::MaxPool { .. }
+        );
         for (i, out) in out.chunks_exact_mut(elements).enumerate() {
             let picture_idx = start / elements + i;
-            let operand = |id: &TensorId| {
+            let moved = |id: &TensorId| {
                 let shape = model.float.topology.shape(*id);
-                let range = picture_idx * shape.elements()..(picture_idx + 1) * shape.elements();
-                Operand { values: &self.tensors[id.0][range], shape }
+                let start = picture_idx * shape.elements();
+                Moved { values: self.values(*id), start, shape }
             };
-            let operands: Vec<Operand<'_>> = layer.inputs.iter().map(operand).collect();
-            out.copy_from_slice(&evaluate(layer, None, &operands));
+            if pools {
+                let id = layer.inputs[0];
+                let Moved { start, shape, .. } = moved(&id);
+                let values = &self.tensors[id.0][start..start + shape.elements()];
+                out.copy_from_slice(&evaluate(layer, None, &[Operand { values, shape }]));
+            } else {
+                let inputs: Vec<Moved<'_>> = layer.inputs.iter().map(moved).collect();
+                moves::forward(self.set, &layer.operator, &inputs, layer.shape, out);
+            }
         }
     }
 }
 
 /// The weights that each layer computes with.
-fn weights(model: &Model, temperature: f64) -> Result<Vec<Vec<f32>>, Error> {
+fn weights(set: InstructionSet, model: &Model, temperature: f64) -> Result<Vec<Vec<f32>>, Error> {
     let layers = &model.float.topology.layers;
     let of_layer = |(layer_idx, parameters): (usize, &Option<LayerParameters>)| {
         let Some(parameters) = parameters else { return Ok(Vec::new()) };
@@ -258,7 +271,7 @@ fn weights(model: &Model, temperature: f64) -> Result<Vec<Vec<f32>>, Error> {
         let Some(quantizer) = quantizer else { return Ok(parameters.weights.clone()) };
         let layer = &layers[layer_idx];
         let place = format!("layer `{}`", layer.name);
-        quantizer.forward(&place, &parameters.weights, layer.shape.channels, temperature)
+        quantizer.forward(set, &place, &parameters.weights, layer.shape.channels, temperature)
     };
     model.float.parameters.par_iter().enumerate().map(of_layer).collect()
 }
