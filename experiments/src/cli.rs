@@ -7,11 +7,15 @@ use clap::{Args, Parser, Subcommand};
 use crate::commands;
 use crate::print::{self, Printer};
 
+#[cfg(feature = "train")]
+mod bench;
 mod files;
 mod machine;
 #[cfg(feature = "train")]
 mod networks;
 
+#[cfg(feature = "train")]
+pub(crate) use bench::{Allocator, BenchArgs, Measured, TrainingBenchArgs};
 pub(crate) use files::{ComplexityArgs, InspectArgs};
 pub(crate) use machine::{ArchsArgs, EnergiesArgs, Model, ReportArgs, SimulateArgs};
 #[cfg(feature = "train")]
@@ -78,6 +82,8 @@ enum Command {
     Archs(ArchsArgs),
     Energies(EnergiesArgs),
     Report(ReportArgs),
+    #[cfg(feature = "train")]
+    Bench(BenchArgs),
 }
 
 /// Parses the arguments, runs the command and returns the exit code.
@@ -163,5 +169,7 @@ fn dispatch(command: &Command, printer: &Printer) -> anyhow::Result<Verdict> {
         #[cfg(feature = "train")]
         Command::Networks(arguments) => commands::networks::run(arguments, printer),
         Command::Report(arguments) => commands::report::run(arguments, printer),
+        #[cfg(feature = "train")]
+        Command::Bench(arguments) => commands::bench::run(arguments, printer),
     }
 }

@@ -4,6 +4,8 @@
 pub(crate) mod accuracy;
 pub(crate) mod archs;
 #[cfg(feature = "train")]
+pub(crate) mod bench;
+#[cfg(feature = "train")]
 pub(crate) mod check;
 pub(crate) mod complexity;
 pub(crate) mod energies;

@@ -2,6 +2,8 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+#[cfg(feature = "train")]
+use std::io::{Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -349,6 +351,21 @@ pub(crate) fn is_path(argument: &str) -> bool {
         })
 }
 
+/// A file without a name, for what a program says.
+#[cfg(feature = "train")]
+pub(crate) fn unnamed() -> Result<File> {
+    tempfile::tempfile().context("temporary folder")
+}
+
+/// What a file without a name holds, of the most that is read as text.
+#[cfg(feature = "train")]
+pub(crate) fn text_from_start(file: &mut File) -> Result<String> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut bytes = Vec::new();
+    file.take(MAX_TEXT_BYTES as u64).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// A path from the root, for commands that run in another folder.
 #[cfg(feature = "train")]
 pub(crate) fn absolute(path: &Path) -> Result<String> {
@@ -366,7 +383,13 @@ pub(crate) fn enter(folder: &Path) -> Result<()> {
 /// The most memory that this process held since it started or was last reset; none where the system does not say.
 #[cfg(feature = "train")]
 pub(crate) fn peak_memory_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    peak_memory_bytes_of(std::process::id())
+}
+
+/// The most memory that a process of this number held so far; none where the system does not say.
+#[cfg(feature = "train")]
+pub(crate) fn peak_memory_bytes_of(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024)

@@ -5,3 +5,5 @@ mod commands;
 mod files;
 mod print;
 mod threads;
+#[cfg(feature = "train")]
+mod tools;
