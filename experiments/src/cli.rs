@@ -11,6 +11,7 @@ mod files;
 mod machine;
 #[cfg(feature = "train")]
 mod networks;
+mod rtl;
 
 pub(crate) use files::{ComplexityArgs, InspectArgs};
 pub(crate) use machine::{ArchsArgs, EnergiesArgs, Model, ReportArgs, SimulateArgs};
@@ -19,6 +20,10 @@ pub(crate) use networks::{
     AccuracyArgs, CheckArgs, ExportArgs, NetworksArgs, QuantizeArgs, QuickstartArgs, RecordArgs,
     Source, TrainArgs, TrainingSource,
 };
+pub(crate) use rtl::{
+    GoldenArgs, LayersArgs, RtlArgs, RtlCheckArgs, RtlCommand, RtlGenerateArgs, RtlLintArgs,
+    VerifyArgs,
+};
 
 /// What a command that could be carried out says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +31,6 @@ pub(crate) enum Verdict {
     /// Done, or: the answer is yes.
     Yes,
     /// The answer is no: a mismatch.
-    #[cfg_attr(not(feature = "train"), expect(dead_code, reason = "only `check` answers no"))]
     No,
 }
 
@@ -78,6 +82,9 @@ enum Command {
     Archs(ArchsArgs),
     Energies(EnergiesArgs),
     Report(ReportArgs),
+    Rtl(RtlArgs),
+    Golden(GoldenArgs),
+    Verify(VerifyArgs),
 }
 
 /// Parses the arguments, runs the command and returns the exit code.
@@ -163,5 +170,8 @@ fn dispatch(command: &Command, printer: &Printer) -> anyhow::Result<Verdict> {
         #[cfg(feature = "train")]
         Command::Networks(arguments) => commands::networks::run(arguments, printer),
         Command::Report(arguments) => commands::report::run(arguments, printer),
+        Command::Rtl(arguments) => commands::rtl::run(arguments, printer),
+        Command::Golden(arguments) => commands::golden::run(arguments, printer),
+        Command::Verify(arguments) => commands::verify::run(arguments, printer),
     }
 }

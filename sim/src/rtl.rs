@@ -7,9 +7,11 @@
 use crate::arch::{Architecture, ZeroTrits};
 
 mod bus;
+mod cases;
 mod image;
 mod observed;
 
+pub use cases::{Case, Draw, Kind, Recipe, Scheme};
 pub use image::{Image, MAX_IMAGE_BYTES, Sizes};
 pub use observed::{Move, Observed};
 
@@ -81,7 +83,7 @@ fn ports(arch: &Architecture, sizes: Sizes) -> Vec<(&'static str, &'static str, 
 }
 
 /// The parameters of `tridot_machine`.
-fn parameters(arch: &Architecture, sizes: Sizes) -> [(&'static str, usize); 17] {
+pub(crate) fn parameters(arch: &Architecture, sizes: Sizes) -> [(&'static str, usize); 17] {
     [
         ("ROWS", arch.rows),
         ("COLUMNS", arch.columns),

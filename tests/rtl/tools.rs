@@ -8,10 +8,9 @@ use tempfile::TempDir;
 use tridot_sim::Error;
 use tridot_sim::arch::Architecture;
 use tridot_sim::rtl::{
-    HARNESS, Image, LIBRARY, Observed, PARAMETERS_HEADER, Sizes, TOP, parameters_header, top,
+    Case, HARNESS, Image, LIBRARY, Observed, PARAMETERS_HEADER, Sizes, TOP, parameters_header, top,
 };
 
-use super::cases::Case;
 use crate::support::skip;
 
 /// Whether a tool answers; if not, a told skip.

@@ -32,7 +32,7 @@ pub struct Sizes {
 impl Sizes {
     /// What small layers need, so that one simulator runs them all.
     pub const SMALL: Self =
-        Self { codes: 4096, trits: 1024, scales: 256, biases: 256, outputs: 4096 };
+        Self { codes: 4096, trits: 4096, scales: 256, biases: 256, outputs: 4096 };
 
     /// Sizes that hold both.
     #[must_use]

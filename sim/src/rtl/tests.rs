@@ -49,8 +49,8 @@ fn the_image_of_one_step_by_hand() {
     let [registers, codes, trits, scales, biases] = image.files().map(|(_, text)| text);
     // Shift 2, clamp to 0 and 255, one slice, one plane; a picture of one pixel, a kernel of one tap.
     let values = [0, 2, 0, 255, 1, 1, 1, 1, 4, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 4, 4, 0, 4, 4, 4];
-    let expected: String = values.iter().map(|value| format!("{value:08x}\n")).collect();
-    assert_eq!(registers, expected);
+    let words = registers.lines().map(|word| u32::from_str_radix(word, 16).unwrap());
+    assert_eq!(words.collect::<Vec<_>>(), values);
     assert_eq!(codes, "01\n02\n03\nff\n");
     // Of the trits (+, +, −, 0) the lowest pair of bits is lane 0: 00 11 01 01. m = 3, bias −5 in 48 bits.
     assert_eq!([trits, scales, biases], ["35\n", "0003\n", "fffffffffffb\n"]);
