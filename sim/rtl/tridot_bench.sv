@@ -1,7 +1,8 @@
 // A self-checking test bench: runs golden vectors on `tridot_machine`, compares every output and its edge.
 //
-//   vvp bench.vvp +vectors=<folder>
+//   vvp bench.vvp +vectors=<folder> [+events] [+limit=<cycles at most>]
 //
+// With +events it prints what happens, as harness.cpp does.
 // Put your own machine in place of `tridot_machine` to check it.
 module tridot_bench #(
     parameter int ROWS = 1,
@@ -83,8 +84,9 @@ module tridot_bench #(
     // What must come out, and how often it did.
     logic [47:0] expected[0:OUTPUT_WORDS-1];
     logic [31:0] expected_edge[0:OUTPUT_WORDS-1];
-    int outputs, written, wrong, wrong_edges;
+    int outputs, written, wrong, wrong_edges, limit;
     string folder;
+    logic events;
 
     initial clk = 1'b0;
     always #5 clk = !clk;
@@ -129,6 +131,7 @@ module tridot_bench #(
     int now;
     always @(posedge clk) begin
         now <= start ? 1 : now + 1;
+        if (events && running && move) $display("move %0d %h", start ? 0 : now, accumulators);
         for (int i = 0; i < PORTS; i = i + 1)
             if (running && write[i]) compare(
                 start ? 0 : now, int'(write_address[i*OUTPUT_BITS+:OUTPUT_BITS]), write_data[i*48+:48]);
@@ -136,20 +139,23 @@ module tridot_bench #(
 
     task automatic compare(input int at, input int address, input logic [47:0] value);
         written = written + 1;
+        if (events) $display("write %0d %0d %0d", at, address, $signed(value));
         if (value !== expected[address]) begin
             wrong = wrong + 1;
-            if (wrong == 1)
+            if (wrong == 1 && !events)
                 $display("output %0d: expected %h, got %h", address, expected[address], value);
         end
         if (at !== expected_edge[address]) begin
             wrong_edges = wrong_edges + 1;
-            if (wrong_edges == 1)
+            if (wrong_edges == 1 && !events)
                 $display("output %0d: expected at edge %0d, got %0d", address, expected_edge[address], at);
         end
     endtask
 
     initial begin
+        if (!$value$plusargs("limit=%d", limit)) limit = 1000000;
         if (!$value$plusargs("vectors=%s", folder)) $fatal(1, "a folder is needed: +vectors=<folder>");
+        events = $test$plusargs("events") != 0;
         expect_outputs;
         reset = 1'b1;
         start = 1'b0;
@@ -173,9 +179,10 @@ module tridot_bench #(
         @(posedge clk);
         start <= 1'b0;
         @(posedge clk);
-        while (busy === 1'b1) @(posedge clk);
+        while (busy === 1'b1 && cycles < limit) @(posedge clk);
         repeat (16) @(posedge clk);
-        $display("%0d of %0d outputs, %0d wrong, %0d at another edge, %0d cycles, %0d steps, %0d stalls",
+        if (events) $display("done %0d %0d %0d", cycles, steps, stalls);
+        else $display("%0d of %0d outputs, %0d wrong, %0d at another edge, %0d cycles, %0d steps, %0d stalls",
             written, outputs, wrong, wrong_edges, cycles, steps, stalls);
         if (written != outputs || wrong != 0 || wrong_edges != 0) $fatal(1, "not as the vectors say");
         $finish;

@@ -208,9 +208,23 @@ impl<'a> Site<'a> {
             self.dot.multipliers[channel * n..][..n].to_vec()
         };
         let reversed = own.iter().rev().copied().collect();
-        [turned(1), turned(n - 1), of(0), of(n - 1), reversed, next(1), next(channels - 1)]
-            .into_iter()
-            .map(with)
+        // The first of each pass for all of it, and the scales of a pass turned around.
+        let branches = self.vectors.branches;
+        let first = (0..n).map(|j| own[j - j % branches]).collect();
+        let in_pass = own.chunks(branches).flat_map(|pass| pass.iter().rev().copied()).collect();
+        [
+            first,
+            in_pass,
+            turned(1),
+            turned(n - 1),
+            of(0),
+            of(n - 1),
+            reversed,
+            next(1),
+            next(channels - 1),
+        ]
+        .into_iter()
+        .map(with)
     }
 
     fn biases(&self) -> impl Iterator<Item = Option<i64>> + '_ {
@@ -291,10 +305,10 @@ fn endings(y: i64, end: Requantize) -> Vec<Guess> {
         value.clamp(0, 255),
     ]
     .map(|value| (Kind::Saturation, Some(value)));
-    let shifts = [shift - 1, shift + 1].map(|shift| {
-        let shifted = if shift == 0 { y } else { rounded(y, shift) };
-        (Kind::Shift, Some(clamp(shifted)))
-    });
+    let least = if shift == 1 { y } else { rounded(y, shift - 1) };
+    let shifts =
+        [least, rounded(y, shift + 1), (y + half) >> (shift - 1), (y + half) >> (shift + 1)]
+            .map(|value| (Kind::Shift, Some(clamp(value))));
     [&rounding[..], &saturation, &shifts].concat()
 }
 
