@@ -47,6 +47,12 @@ fn help_of_every_command() {
         &["archs", "--help"],
         &["energies", "--help"],
         &["report", "--help"],
+        &["rtl", "--help"],
+        &["rtl", "generate", "--help"],
+        &["rtl", "lint", "--help"],
+        &["rtl", "check", "--help"],
+        &["golden", "--help"],
+        &["verify", "--help"],
     ]));
 }
 

@@ -116,7 +116,6 @@ pub(crate) struct GoldenArgs {
 #[command(
     after_help = "Example:\n  tridot verify vectors --layer conv1 --outputs my-outputs.hex --edges my-edges.hex"
 )]
-#[group(id = "dumps", required = true, multiple = true, args = ["outputs", "accumulators", "edges"])]
 pub(crate) struct VerifyArgs {
     /// The folder that `golden` wrote.
     #[arg(value_name = "DIR")]
@@ -125,7 +124,7 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) layer: String,
     /// Outputs of all pictures, NHWC, in the bits of their tensor or in 48.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["accumulators", "edges"])]
     pub(crate) outputs: Option<PathBuf>,
     /// What the scaler takes for each output: a word a plane, or one.
     #[arg(long, value_name = "FILE")]

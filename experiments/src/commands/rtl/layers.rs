@@ -45,8 +45,9 @@ impl Subject {
             layers.filter(move |(_, layer)| layer.dot().is_some() == wanted)
         };
         let mut layers: Vec<usize> = dots(true).map(|(i, _)| i).collect();
-        let not_covered = dots(false).map(|(_, layer)| layer.name.clone()).collect();
+        let mut not_covered: Vec<_> = dots(false).map(|(_, layer)| layer.name.clone()).collect();
         if !arguments.layers.is_empty() {
+            not_covered.clear();
             let named = arguments.layers.iter().map(|name| dot_layer(&network, name));
             layers = named.collect::<Result<_>>()?;
         }
