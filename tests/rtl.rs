@@ -15,6 +15,7 @@ mod cases;
 mod faults;
 mod lint;
 mod tools;
+mod waveform;
 
 use cases::Setup;
 use tools::Simulator;

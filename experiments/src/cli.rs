@@ -22,7 +22,7 @@ pub(crate) use networks::{
 };
 pub(crate) use rtl::{
     GoldenArgs, LayersArgs, RtlArgs, RtlCheckArgs, RtlCommand, RtlGenerateArgs, RtlLintArgs,
-    VerifyArgs,
+    RtlWaveformArgs, VerifyArgs,
 };
 
 /// What a command that could be carried out says.

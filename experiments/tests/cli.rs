@@ -51,6 +51,7 @@ fn help_of_every_command() {
         &["rtl", "generate", "--help"],
         &["rtl", "lint", "--help"],
         &["rtl", "check", "--help"],
+        &["rtl", "waveform", "--help"],
         &["golden", "--help"],
         &["verify", "--help"],
     ]));

@@ -1,8 +1,8 @@
 // A self-checking test bench: runs golden vectors on `tridot_machine`, compares every output and its edge.
 //
-//   vvp bench.vvp +vectors=<folder> [+events] [+limit=<cycles at most>]
+//   vvp bench.vvp +vectors=<folder> [+events] [+dump=<file.vcd>] [+limit=<cycles at most>]
 //
-// With +events it prints what happens, as harness.cpp does.
+// With +dump it writes a waveform, with +events it prints what happens, as harness.cpp does.
 // Put your own machine in place of `tridot_machine` to check it.
 module tridot_bench #(
     parameter int ROWS = 1,
@@ -85,7 +85,7 @@ module tridot_bench #(
     logic [47:0] expected[0:OUTPUT_WORDS-1];
     logic [31:0] expected_edge[0:OUTPUT_WORDS-1];
     int outputs, written, wrong, wrong_edges, limit;
-    string folder;
+    string folder, dump;
     logic events;
 
     initial clk = 1'b0;
@@ -156,6 +156,10 @@ module tridot_bench #(
         if (!$value$plusargs("limit=%d", limit)) limit = 1000000;
         if (!$value$plusargs("vectors=%s", folder)) $fatal(1, "a folder is needed: +vectors=<folder>");
         events = $test$plusargs("events") != 0;
+        if ($value$plusargs("dump=%s", dump)) begin
+            $dumpfile(dump);
+            $dumpvars(0, machine);
+        end
         expect_outputs;
         reset = 1'b1;
         start = 1'b0;

@@ -37,6 +37,7 @@ pub mod units;
 
 pub mod vectors;
 pub mod verify;
+pub mod waveform;
 
 mod container;
 pub mod digest;

@@ -13,6 +13,7 @@ use crate::vectors::Vectors;
 pub mod dump;
 mod hypotheses;
 mod site;
+pub mod wave;
 
 use hypotheses::Guess;
 pub use site::Product;

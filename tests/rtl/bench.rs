@@ -1,6 +1,7 @@
 //! Do golden vectors pass their own test bench under Icarus, and fail it where the RTL is wrong?
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -30,6 +31,11 @@ impl<'a> Bench<'a> {
         let said = String::from_utf8_lossy(&compiled.stderr);
         assert!(compiled.status.success() && !said.contains(".sv"), "{}: {said}", arch.name);
         Self { arch, folder }
+    }
+
+    /// A file that a run has left.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// Runs the vectors of a layer: whether they pass, and what the bench says.

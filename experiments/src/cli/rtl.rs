@@ -16,6 +16,7 @@ pub(crate) enum RtlCommand {
     Generate(RtlGenerateArgs),
     Lint(RtlLintArgs),
     Check(RtlCheckArgs),
+    Waveform(RtlWaveformArgs),
 }
 
 /// Which layers of a network, on which pictures.
@@ -84,6 +85,35 @@ pub(crate) struct RtlCheckArgs {
     pub(crate) output: Option<PathBuf>,
 }
 
+/// A window of a layer on the stepped model as FST, for GTKWave and Surfer, with the names of the RTL.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  tridot rtl waveform resnet20-b2.safetensors --arch tiny --layer conv1 --edges 500 \
+                        -o conv1.fst"
+)]
+pub(crate) struct RtlWaveformArgs {
+    /// The integer network.
+    pub(crate) net: PathBuf,
+    /// Built-in name or architecture file.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) arch: String,
+    /// The layer, by name.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) layer: String,
+    /// Recorded pictures of the network, one batch [default: one synthetic picture, seed 0].
+    #[arg(long, value_name = "TRACE")]
+    pub(crate) trace: Option<PathBuf>,
+    /// The first clock edge.
+    #[arg(long, value_name = "E", default_value_t = 0)]
+    pub(crate) first: u64,
+    /// How many edges.
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) edges: u64,
+    /// The file to write.
+    #[arg(short, long, value_name = "FST")]
+    pub(crate) output: PathBuf,
+}
+
 /// Golden vectors of a network's layers on an architecture, for anyone's hardware.
 ///
 /// Inputs, planes, multipliers, biases, accumulators, outputs and the clock edge of each output, as $readmemh hex and
@@ -111,7 +141,7 @@ pub(crate) struct GoldenArgs {
 
 /// What a designer's hardware put out, against golden vectors: the first mismatch and how many of which kind.
 ///
-/// Dumps are hex, one word a line as $writememh writes them, or .npy. Exit code 1 if anything differs.
+/// Dumps are hex, one word a line as $writememh writes them, .npy, or signals of a VCD. Exit code 1 if anything differs.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  tridot verify vectors --layer conv1 --outputs my-outputs.hex --edges my-edges.hex"
@@ -124,7 +154,7 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) layer: String,
     /// Outputs of all pictures, NHWC, in the bits of their tensor or in 48.
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["accumulators", "edges"])]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["accumulators", "edges", "wave"])]
     pub(crate) outputs: Option<PathBuf>,
     /// What the scaler takes for each output: a word a plane, or one.
     #[arg(long, value_name = "FILE")]
@@ -132,6 +162,12 @@ pub(crate) struct VerifyArgs {
     /// The clock edge that writes each output, from the one that samples start.
     #[arg(long, value_name = "FILE")]
     pub(crate) edges: Option<PathBuf>,
+    /// Outputs and their edges from a VCD; FST as `fst2vcd` converts it.
+    #[arg(long, value_name = "VCD", requires = "signals", conflicts_with_all = ["outputs", "edges"])]
+    pub(crate) wave: Option<PathBuf>,
+    /// Which signals of the VCD: TOML with format, clock, start, valid, address, data, ports.
+    #[arg(long, value_name = "TOML", requires = "wave")]
+    pub(crate) signals: Option<PathBuf>,
     /// Write the result as JUnit XML.
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,

@@ -13,6 +13,7 @@ mod check;
 mod generate;
 pub(super) mod layers;
 mod lint;
+mod waveform;
 
 pub(super) use generate::{folder_of, not_covered};
 
@@ -21,6 +22,7 @@ pub(crate) fn run(arguments: &RtlArgs, printer: &Printer) -> Result<Verdict> {
         RtlCommand::Generate(arguments) => generate::run(arguments, printer),
         RtlCommand::Lint(arguments) => lint::run(arguments, printer),
         RtlCommand::Check(arguments) => check::run(arguments, printer),
+        RtlCommand::Waveform(arguments) => waveform::run(arguments, printer),
     }
 }
 

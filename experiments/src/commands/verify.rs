@@ -9,6 +9,7 @@ use tridot_sim::arch::Architecture;
 use tridot_sim::network::Network;
 use tridot_sim::vectors::{Vectors, npy};
 use tridot_sim::verify::dump::Format;
+use tridot_sim::verify::wave::{Seen, Signals};
 use tridot_sim::verify::{Findings, Mismatch, Operands, Verifier};
 
 use super::rtl::folder_of;
@@ -81,6 +82,13 @@ pub(crate) fn run(arguments: &VerifyArgs, printer: &Printer) -> Result<Verdict> 
         let got: Vec<u64> = got.iter().map(|edge| edge.cast_unsigned()).collect();
         dumps.push(report("edges", path, &verifier.edges(&got), &verifier, vectors));
     }
+    if let (Some(path), Some(signals)) = (&arguments.wave, &arguments.signals) {
+        let seen = read_wave(path, signals, Format::outputs(network, *layer_idx, vectors))?;
+        let found = verifier.outputs(&seen.outputs);
+        dumps.push(report("outputs", path, &found, &verifier, vectors));
+        let found = verifier.edges(&seen.written_at);
+        dumps.push(report("edges", path, &found, &verifier, vectors));
+    }
     let report = Report {
         vectors: arguments.vectors.display().to_string(),
         layer: arguments.layer.clone(),
@@ -141,6 +149,15 @@ fn read(path: &Path, format: Format) -> Result<Vec<i64>> {
         format.read_hex(&files::text(path, bytes)?)
     };
     values.with_context(|| path.display().to_string())
+}
+
+/// Reads the signals of a VCD that a TOML names.
+fn read_wave(path: &Path, signals: &Path, outputs: Format) -> Result<Seen> {
+    let text = files::read_text(signals)?;
+    let signals = Signals::from_toml(&text).with_context(|| signals.display().to_string())?;
+    let bytes = files::read(path, MAX_DUMP_BYTES)?;
+    let vcd = files::text(path, bytes)?;
+    signals.read(&vcd, outputs).with_context(|| path.display().to_string())
 }
 
 fn report(

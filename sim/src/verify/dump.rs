@@ -26,6 +26,24 @@ impl Format {
         Self { what: "outputs", count, bits: tensor.bits, sign: tensor.sign, wide: 48 }
     }
 
+    /// How many values there must be.
+    pub(super) const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The value of so many bits.
+    pub(super) fn value(&self, number: u64, bits: usize) -> i64 {
+        // A wider word is sign extended.
+        let wide = self.wide as usize == bits;
+        let sign = if wide { Sign::Signed } else { self.sign };
+        Self { sign, ..*self }.extended(number, u32::try_from(bits).unwrap_or(64))
+    }
+
+    #[cfg(test)]
+    pub(super) const fn of(count: usize, bits: u32, sign: Sign) -> Self {
+        Self { what: "outputs", count, bits, sign, wide: 48 }
+    }
+
     /// Accumulators, of each output as many as the scaler takes: in the accumulators' bits or in 48.
     pub fn accumulators(vectors: &Vectors) -> Self {
         Self {
@@ -96,7 +114,7 @@ impl Format {
 
     /// The value of the lowest bits.
     fn extended(&self, number: u64, bits: u32) -> i64 {
-        let up = 64 - bits;
+        let up = 64 - bits.clamp(1, 64);
         match self.sign {
             Sign::Signed => (number << up).cast_signed() >> up,
             Sign::Unsigned => (number << up >> up).cast_signed(),
