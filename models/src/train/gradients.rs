@@ -71,10 +71,10 @@ impl Case {
         Model { float, quantization: None }
     }
 
-    fn pictures(&self) -> (Vec<u8>, Vec<u8>) {
+    fn pictures(&self) -> (Vec<u8>, Vec<u16>) {
         let shape = self.topology().input;
         let pictures = data::picture_like(shape, 5, BATCH).unwrap();
-        (pictures.pixels, (0..BATCH).map(|i| (i * 3 % 10) as u8).collect())
+        (pictures.pixels, (0..BATCH).map(|i| (i * 3 % 10) as u16).collect())
     }
 
     fn quantized(&self) -> Model {

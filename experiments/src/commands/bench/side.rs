@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
-use tridot_models::data::Pictures;
+use tridot_models::data::{Pictures, Source};
 use tridot_models::float::{BatchNormParameters, FloatNetwork, LayerParameters};
 use tridot_models::topology::{Bias, Topology, TopologyLayer, TopologyOperator};
 use tridot_models::train::{Texts, Trainer, TrainingData};
@@ -60,8 +60,12 @@ pub(super) fn run(printer: &Printer) -> Result<Verdict> {
     let pictures = pictures(&topology, task.batch);
     let mut test = pictures.clone();
     test.truncate(1);
-    let data =
-        TrainingData { name: "noise", classes: topology.classes, training: &pictures, test: &test };
+    let data = TrainingData {
+        name: "noise",
+        classes: topology.classes,
+        training: Source::Memory(&pictures),
+        test: Source::Memory(&test),
+    };
     let texts = Texts { plan: plan(&task), network: task.network_file.clone() };
     let from = start(&topology);
     let mut trainer = Trainer::new(texts, Some(from), &data)?;
@@ -111,7 +115,7 @@ fn pictures(topology: &Topology, batch: usize) -> Pictures {
     let n = (batch * topology.input.elements()) as u64;
     let pixels = (0..n).map(|i| noise((1 << 40) + i) as u8).collect();
     let most = topology.classes.min(256);
-    let labels = (0..batch).map(|i| (i % most) as u8).collect();
+    let labels = (0..batch).map(|i| (i % most) as u16).collect();
     Pictures { shape: topology.input, pixels, labels }
 }
 

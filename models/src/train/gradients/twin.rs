@@ -10,6 +10,7 @@ use tridot_sim::network::{Geometry, Pads, TensorId, Window};
 use super::super::forward::Tape;
 use super::super::model::Model;
 use crate::kernels::finish::Codes;
+use crate::kernels::lanes::InstructionSet;
 use crate::layers::WeightQuantizer;
 use crate::topology::{Activation, TopologyLayer, TopologyOperator};
 
@@ -82,7 +83,7 @@ impl<'a> Twin<'a> {
     pub(super) fn run(
         &self,
         pixels: &[u8],
-        labels: &[u8],
+        labels: &[u16],
         tape: Option<&Tape>,
     ) -> (f64, BTreeMap<String, Vec<f64>>) {
         let topology = &self.model.float.topology;
@@ -251,7 +252,9 @@ impl<'a> Twin<'a> {
             Some(fixed @ WeightQuantizer::Fixed { .. }) => {
                 let plain = &self.model.float.parameters[layer_idx].as_ref().unwrap().weights;
                 let channels = layer.shape.channels;
-                let integers = fixed.forward("", plain, channels, self.temperature).unwrap();
+                let integers = fixed
+                    .forward(InstructionSet::best(), "", plain, channels, self.temperature)
+                    .unwrap();
                 straight(&weights, &tensor(&integers, &[plain.len()]))
             }
             Some(WeightQuantizer::Dbq { branches, scales, weight_scale }) => {
@@ -323,7 +326,7 @@ fn max_pool(layer: &TopologyLayer, x: &Tensor, window: Window, pads: Pads) -> Te
 }
 
 /// The mean of −ln softmax(logits)[label].
-fn cross_entropy(logits: &Tensor, labels: &[u8]) -> Tensor {
+fn cross_entropy(logits: &Tensor, labels: &[u16]) -> Tensor {
     let logits = logits.flatten_from(1).unwrap();
     let classes = logits.dim(1).unwrap();
     let most = logits.max_keepdim(1).unwrap().detach();
