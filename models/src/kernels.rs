@@ -10,6 +10,7 @@ pub(crate) mod buffers;
 mod channelwise;
 mod factor;
 pub(crate) mod finish;
+pub(crate) mod fixed;
 mod frame;
 pub(crate) mod lanes;
 pub(crate) mod matrix;

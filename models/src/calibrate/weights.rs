@@ -3,6 +3,8 @@
 use rayon::prelude::*;
 use tridot_sim::network::Weights;
 
+use crate::kernels::fixed::squared_error;
+use crate::kernels::lanes::InstructionSet;
 use crate::scheme::{Alpha, Scheme};
 use crate::{Error, dbq};
 
@@ -123,15 +125,16 @@ fn trit(code: u8, branch: usize) -> i8 {
 }
 
 fn fixed(weights: &[f32], fan_in: usize, bits: u32) -> QuantizedWeights {
+    let set = InstructionSet::best();
     let channels: Vec<(f64, Vec<i16>)> =
-        weights.par_chunks(fan_in).map(|weights| fixed_channel(weights, bits)).collect();
+        weights.par_chunks(fan_in).map(|weights| fixed_channel(set, weights, bits)).collect();
     let scales = channels.iter().map(|(scale, _)| *scale).collect();
     let values = channels.into_iter().flat_map(|(_, values)| values).collect();
     QuantizedWeights { weights: Weights::Fixed { bits, values }, scales }
 }
 
 /// Scale and integers of one output channel: the clip of least squared error, the largest of equals.
-fn fixed_channel(weights: &[f32], bits: u32) -> (f64, Vec<i16>) {
+fn fixed_channel(set: InstructionSet, weights: &[f32], bits: u32) -> (f64, Vec<i16>) {
     let most = f64::from((1_i32 << (bits - 1)) - 1);
     let largest = weights.iter().fold(0.0_f32, |most, weight| most.max(weight.abs()));
     if largest == 0.0 {
@@ -141,8 +144,7 @@ fn fixed_channel(weights: &[f32], bits: u32) -> (f64, Vec<i16>) {
     let mut best = (f64::INFINITY, 0.0);
     for i in 0..CLIPS {
         let scale = f64::from(largest) * (1.0 - f64::from(i) / 128.0) / most;
-        let error = |&w: &f32| (f64::from(w) - integer(w, scale) * scale).powi(2);
-        let error: f64 = weights.iter().map(error).sum();
+        let error = squared_error(set, weights, scale, most);
         if error < best.0 {
             best = (error, scale);
         }
