@@ -7,17 +7,26 @@ use clap::{Args, Parser, Subcommand};
 use crate::commands;
 use crate::print::{self, Printer};
 
+#[cfg(feature = "train")]
+mod bench;
 mod files;
 mod machine;
 #[cfg(feature = "train")]
 mod networks;
+mod rtl;
 
+#[cfg(feature = "train")]
+pub(crate) use bench::{Allocator, BenchArgs, Measured, TrainingBenchArgs};
 pub(crate) use files::{ComplexityArgs, InspectArgs};
 pub(crate) use machine::{ArchsArgs, EnergiesArgs, Model, ReportArgs, SimulateArgs};
 #[cfg(feature = "train")]
 pub(crate) use networks::{
     AccuracyArgs, CheckArgs, ExportArgs, NetworksArgs, QuantizeArgs, QuickstartArgs, RecordArgs,
     Source, TrainArgs, TrainingSource,
+};
+pub(crate) use rtl::{
+    GoldenArgs, LayersArgs, RtlArgs, RtlCheckArgs, RtlCommand, RtlGenerateArgs, RtlLintArgs,
+    RtlWaveformArgs, VerifyArgs,
 };
 
 /// What a command that could be carried out says.
@@ -26,7 +35,6 @@ pub(crate) enum Verdict {
     /// Done, or: the answer is yes.
     Yes,
     /// The answer is no: a mismatch.
-    #[cfg_attr(not(feature = "train"), expect(dead_code, reason = "only `check` answers no"))]
     No,
 }
 
@@ -78,6 +86,11 @@ enum Command {
     Archs(ArchsArgs),
     Energies(EnergiesArgs),
     Report(ReportArgs),
+    Rtl(RtlArgs),
+    Golden(GoldenArgs),
+    Verify(VerifyArgs),
+    #[cfg(feature = "train")]
+    Bench(BenchArgs),
 }
 
 /// Parses the arguments, runs the command and returns the exit code.
@@ -163,5 +176,10 @@ fn dispatch(command: &Command, printer: &Printer) -> anyhow::Result<Verdict> {
         #[cfg(feature = "train")]
         Command::Networks(arguments) => commands::networks::run(arguments, printer),
         Command::Report(arguments) => commands::report::run(arguments, printer),
+        #[cfg(feature = "train")]
+        Command::Bench(arguments) => commands::bench::run(arguments, printer),
+        Command::Rtl(arguments) => commands::rtl::run(arguments, printer),
+        Command::Golden(arguments) => commands::golden::run(arguments, printer),
+        Command::Verify(arguments) => commands::verify::run(arguments, printer),
     }
 }

@@ -4,11 +4,14 @@
 pub(crate) mod accuracy;
 pub(crate) mod archs;
 #[cfg(feature = "train")]
+pub(crate) mod bench;
+#[cfg(feature = "train")]
 pub(crate) mod check;
 pub(crate) mod complexity;
 pub(crate) mod energies;
 #[cfg(feature = "train")]
 pub(crate) mod export;
+pub(crate) mod golden;
 pub(crate) mod inspect;
 #[cfg(feature = "train")]
 pub(crate) mod networks;
@@ -21,8 +24,10 @@ pub(crate) mod quickstart;
 #[cfg(feature = "train")]
 pub(crate) mod record;
 pub(crate) mod report;
+pub(crate) mod rtl;
 pub(crate) mod simulate;
 #[cfg(feature = "train")]
 pub(crate) mod train;
 #[cfg(feature = "train")]
 mod training_set;
+pub(crate) mod verify;

@@ -5,3 +5,4 @@ mod commands;
 mod files;
 mod print;
 mod threads;
+mod tools;

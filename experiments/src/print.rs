@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::Mutex;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
@@ -86,6 +86,14 @@ impl Printer {
             self.push(&format!("{}\n", replaced(&json, acts_on_terminals, escaped)));
         }
         Ok(())
+    }
+
+    /// A line of JSON for the program that asked, now.
+    #[cfg(feature = "train")]
+    pub(crate) fn answer<T: Serialize>(&self, answer: &T) -> Result<()> {
+        let line = format!("{}\n", serde_json::to_string(answer)?);
+        let mut output = io::stdout().lock();
+        output.write_all(line.as_bytes()).and_then(|()| output.flush()).context("standard output")
     }
 
     /// Text as it is, for people and programs alike.

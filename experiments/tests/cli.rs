@@ -47,6 +47,15 @@ fn help_of_every_command() {
         &["archs", "--help"],
         &["energies", "--help"],
         &["report", "--help"],
+        &["rtl", "--help"],
+        &["rtl", "generate", "--help"],
+        &["rtl", "lint", "--help"],
+        &["rtl", "check", "--help"],
+        &["rtl", "waveform", "--help"],
+        &["golden", "--help"],
+        &["verify", "--help"],
+        &["bench", "--help"],
+        &["bench", "training", "--help"],
     ]));
 }
 
@@ -76,6 +85,10 @@ fn errors_of_one_line() {
         &["networks", "--show", "resnet21"],
         &["check", "net.safetensors"],
         &["train"],
+        &["bench", "training", "--venv", "absent-folder"],
+        &["bench", "training", "resnet21", "--alone"],
+        &["bench", "training", "--alone", "--install"],
+        &["bench", "training", "--alone", "--thread-counts", "1,0"],
         &["report", "absent.csv", "-o", "absent-folder"],
         &["report", "tests/cli.rs", "-o", "absent-folder"],
         &["report", "tests/cli.rs", "-o", "tests"],
@@ -100,6 +113,48 @@ fn shown_network_files_are_read_back() {
     let built_in = tridot(&["complexity", "resnet20", "--uniform", "8,8", "--json"]);
     assert_eq!(mine.status.code(), Some(0));
     assert_eq!(mine.stdout, built_in.stdout);
+}
+
+#[test]
+fn a_bench_of_our_own_steps_prints_what_is_documented() {
+    let output = tridot(&[
+        "bench",
+        "training",
+        "quickstart",
+        "--alone",
+        "--batch",
+        "2",
+        "--rounds",
+        "2",
+        "--thread-counts",
+        "2",
+        "--json",
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&report["format"], &report["command"]), (&1.into(), &"bench training".into()));
+    let [result] = &report["results"].as_array().unwrap()[..] else { panic!("one network") };
+    // 3·3·3·8 + 9·8 + 8·8 + 3·(9·8·8) + 8·10 weights; γ and β of 6 batch norms of 8 channels, 10 biases.
+    assert_eq!(result["parameters"], 2160 + 6 * 16 + 10);
+    assert_eq!((&result["batch"], &result["threads"]), (&2.into(), &2.into()));
+    assert!(result["pytorch"].is_null() && result["float_over_pytorch"].is_null());
+    for side in ["float", "quantized"] {
+        let spread = &result[side]["step_seconds"];
+        let [low, median, high] = ["lower_quartile", "median", "upper_quartile"]
+            .map(|name| spread[name].as_f64().unwrap());
+        assert!(0.0 < low && low <= median && median <= high);
+        assert!(median < result[side]["start_seconds"].as_f64().unwrap());
+        assert!(result[side]["last_loss"].as_f64() < result[side]["first_loss"].as_f64());
+    }
+    let documented = include_str!("../../docs/json.md");
+    for field in report.as_object().unwrap().keys().chain(result.as_object().unwrap().keys()) {
+        let named = [format!("`{field}`"), format!("`{field}[]`")];
+        assert!(
+            named.iter().any(|name| documented.contains(name))
+                || field == "format"
+                || field == "command"
+        );
+    }
 }
 
 fn path(path: &Path) -> &str {

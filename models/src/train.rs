@@ -422,5 +422,8 @@ fn random_network(topology: Topology, seed: u64) -> FloatNetwork {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "small numbers, made here")]
+mod gradients;
+#[cfg(test)]
 #[expect(clippy::cast_possible_truncation, reason = "parameters are f32")]
 mod tests;

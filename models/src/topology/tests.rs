@@ -108,6 +108,58 @@ fn family_members_have_their_width_and_side() {
     assert_eq!(channels.map(|name| layer(&narrow, name).shape.channels), [8, 8, 32]);
 }
 
+/// Weights, γ and β of batch norm, and the biases of layers without it.
+fn parameters(topology: &Topology) -> u64 {
+    let others = topology.dot_layers().map(|dot| {
+        let TopologyOperator::Dot { batch_norm, .. } = &dot.layer.operator else { return 0 };
+        dot.output.channels as u64 * if batch_norm.is_some() { 2 } else { 1 }
+    });
+    topology.weights() + others.sum::<u64>()
+}
+
+#[test]
+fn mobilenetv1_for_cifar10_has_the_counts_of_its_list_of_layers() {
+    // Channels and stride of each depthwise and pointwise pair, as `pytorch-cifar` lists them.
+    let pairs = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1), (512, 1)];
+    let pairs = pairs.into_iter().chain([(512, 1), (512, 1), (512, 1), (1024, 2), (1024, 1)]);
+    for (name, divisor) in [("mobilenetv1-cifar10", 1), ("mobilenetv1-0.5-cifar10", 2)] {
+        let (mut side, mut channels) = (32, 32 / divisor);
+        let mut macs = side * side * 27 * channels;
+        let mut count = 27 * channels + 2 * channels;
+        for (wide, stride) in pairs.clone() {
+            let wide = wide / divisor;
+            side /= stride;
+            macs += side * side * channels * (9 + wide);
+            count += channels * (9 + wide) + 2 * channels + 2 * wide;
+            channels = wide;
+        }
+        let topology = builtin(name).unwrap();
+        assert_eq!(
+            layer(&topology, "block13.pointwise").shape,
+            Shape::new(2, 2, 1024 / divisor as usize)
+        );
+        assert_eq!(topology.macs(), macs + channels * 10, "{name}");
+        assert_eq!(parameters(&topology), count + channels * 10 + 10, "{name}");
+    }
+}
+
+#[test]
+fn mobilenetv2_and_shufflenetv2_for_cifar10_have_their_published_counts() {
+    // Millions of parameters and multiply-accumulates in the table of `pytorch-cifar-models`, to a hundredth.
+    for (name, millions, mega_macs) in [
+        ("mobilenetv2-cifar10", 2.24, 87.98),
+        ("mobilenetv2-0.5-cifar10", 0.70, 27.97),
+        ("shufflenetv2-cifar10", 1.26, 45.00),
+        ("shufflenetv2-0.5-cifar10", 0.35, 10.90),
+    ] {
+        let topology = builtin(name).unwrap();
+        assert!((parameters(&topology) as f64 / 1e6 - millions).abs() < 0.005, "{name}");
+        assert!((topology.macs() as f64 / 1e6 - mega_macs).abs() < 0.005, "{name}");
+        let pool = &topology.layers[topology.layers.len() - 2];
+        assert_eq!(topology.shape(pool.inputs[0]).height, 4, "{name}: what is pooled at the end");
+    }
+}
+
 #[test]
 fn unknown_names_list_the_built_ins() {
     for name in ["resnet21", "mobilenetv1-", "mobilenetv1-1e0-96", "mobilenetv2-0.5-x", ""] {
