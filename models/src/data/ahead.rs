@@ -7,8 +7,8 @@ use super::Pictures;
 use super::source::{Scratch, Source};
 use crate::Error;
 
-/// Batches that are ready or in work while another is used: one would leave the makers idle while the
-/// next is in work, more only take memory.
+/// Batches that are ready or in work while another is used: the second evens out what varies in size
+/// and in the speed of a disk, more would only take memory.
 const AHEAD: usize = 2;
 
 /// Batches of pictures to be made.
