@@ -10,6 +10,7 @@ use tridot_sim::network::{Geometry, Pads, TensorId, Window};
 use super::super::forward::Tape;
 use super::super::model::Model;
 use crate::kernels::finish::Codes;
+use crate::kernels::lanes::InstructionSet;
 use crate::layers::WeightQuantizer;
 use crate::topology::{Activation, TopologyLayer, TopologyOperator};
 
@@ -251,7 +252,9 @@ impl<'a> Twin<'a> {
             Some(fixed @ WeightQuantizer::Fixed { .. }) => {
                 let plain = &self.model.float.parameters[layer_idx].as_ref().unwrap().weights;
                 let channels = layer.shape.channels;
-                let integers = fixed.forward("", plain, channels, self.temperature).unwrap();
+                let integers = fixed
+                    .forward(InstructionSet::best(), "", plain, channels, self.temperature)
+                    .unwrap();
                 straight(&weights, &tensor(&integers, &[plain.len()]))
             }
             Some(WeightQuantizer::Dbq { branches, scales, weight_scale }) => {
@@ -323,7 +326,7 @@ fn max_pool(layer: &TopologyLayer, x: &Tensor, window: Window, pads: Pads) -> Te
 }
 
 /// The mean of −ln softmax(logits)[label].
-fn cross_entropy(logits: &Tensor, labels: &[u8]) -> Tensor {
+pub(super) fn cross_entropy(logits: &Tensor, labels: &[u8]) -> Tensor {
     let logits = logits.flatten_from(1).unwrap();
     let classes = logits.dim(1).unwrap();
     let most = logits.max_keepdim(1).unwrap().detach();
@@ -335,5 +338,6 @@ fn cross_entropy(logits: &Tensor, labels: &[u8]) -> Tensor {
         chosen[i * classes + usize::from(label)] = -1.0 / labels.len() as f64;
     }
     let chosen = Tensor::from_vec(chosen, (labels.len(), classes), &Device::Cpu).unwrap();
+    let chosen = chosen.to_dtype(logits.dtype()).unwrap();
     (by_class * chosen).unwrap().sum_all().unwrap()
 }
