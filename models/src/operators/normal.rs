@@ -47,7 +47,9 @@ impl Forward {
         };
         let parts: Vec<Moments> = x.par_chunks(piece(x.len(), channels)).map(of_piece).collect();
         let mut moments = Moments::new(channels);
-        parts.iter().for_each(|part| moments.merge(part));
+        for part in &parts {
+            moments.merge(part);
+        }
         let parameters = LayerParameters {
             weights: Vec::new(),
             bias: vec![0.0; channels],
@@ -137,7 +139,9 @@ impl CustomOp2 for Backward<'_> {
         let pieces = x.par_chunks(piece).zip(gradient.par_chunks(piece));
         let parts: Vec<AffineSums> = pieces.map(of_piece).collect();
         let mut sums = AffineSums::new(channels);
-        parts.iter().for_each(|part| sums.merge(part));
+        for part in &parts {
+            sums.merge(part);
+        }
         let (parameters, through) = self.0.backward(&sums);
         let through = through.expect("batch norm leads through its statistics");
         let mut out = vec![0.0; x.len()];

@@ -1,6 +1,6 @@
 //! The same operators of candle's own: for other devices and types.
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Result, Tensor};
 use tridot_sim::network::{Pads, Window};
 
 use crate::kernels::taps::Taps;
@@ -95,12 +95,12 @@ fn reached(x: &Tensor, taps: &Taps) -> Result<Tensor> {
 fn under(x: &Tensor, taps: &Taps, tap: usize) -> Result<Tensor> {
     let window = taps.window;
     let (row, column) = (tap / window.kernel_width, tap % window.kernel_width);
-    let every = |first: usize, stride: usize, n: usize, device: &Device| {
-        let indices: Vec<i64> = (0..n).map(|i| (first + i * stride) as i64).collect();
-        Tensor::new(indices, device)
+    let every = |first: usize, stride: usize, n: usize| {
+        let indices = (0..n).map(|i| u32::try_from(first + i * stride));
+        let indices: Vec<u32> = indices.collect::<std::result::Result<_, _>>()?;
+        Tensor::new(indices, x.device())
     };
-    let device = x.device();
-    let rows = every(row, window.stride_height, taps.output.height, device)?;
-    let columns = every(column, window.stride_width, taps.output.width, device)?;
+    let rows = every(row, window.stride_height, taps.output.height)?;
+    let columns = every(column, window.stride_width, taps.output.width)?;
     x.index_select(&rows, 1)?.index_select(&columns, 2)
 }

@@ -68,9 +68,9 @@ fn composed(layer: &TopologyLayer, inputs: &[&Tensor], named: &dyn Fn(&str) -> T
         TopologyOperator::Split { first, channels } => x.narrow(3, first, channels).unwrap(),
         TopologyOperator::Concat => Tensor::cat(inputs, 3).unwrap(),
         TopologyOperator::Shuffle { groups } => {
-            let (n, h, w, c) = x.dims4().unwrap();
-            let x = x.reshape((n, h, w, groups, c / groups)).unwrap();
-            x.transpose(3, 4).unwrap().reshape((n, h, w, c)).unwrap()
+            let shape = x.dims4().unwrap();
+            let x = x.reshape((shape.0, shape.1, shape.2, groups, shape.3 / groups)).unwrap();
+            x.transpose(3, 4).unwrap().reshape(shape).unwrap()
         }
         TopologyOperator::Subsample { stride_height, stride_width } => {
             let every = |x: &Tensor, side: usize, stride: usize, n: usize| {

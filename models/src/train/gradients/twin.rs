@@ -185,9 +185,9 @@ impl<'a> Twin<'a> {
             TopologyOperator::Split { first, channels } => x.narrow(1, first, channels).unwrap(),
             TopologyOperator::Concat => Tensor::cat(inputs, 1).unwrap(),
             TopologyOperator::Shuffle { groups } => {
-                let (n, c, h, w) = x.dims4().unwrap();
-                let x = x.reshape((n, groups, c / groups, h, w)).unwrap();
-                x.transpose(1, 2).unwrap().reshape((n, c, h, w)).unwrap()
+                let shape = x.dims4().unwrap();
+                let x = x.reshape((shape.0, groups, shape.1 / groups, shape.2, shape.3)).unwrap();
+                x.transpose(1, 2).unwrap().reshape(shape).unwrap()
             }
             TopologyOperator::Subsample { stride_height, stride_width } => {
                 let x = every(x, 2, 0, stride_height, layer.shape.height);
