@@ -37,11 +37,8 @@ fn resnet20(test: &str) -> Option<(FloatNetwork, DataSet)> {
 }
 
 fn quantized(float: &FloatNetwork, plan: &Plan, set: &DataSet) -> Network {
-    let set = CalibrationSet {
-        name: set.name,
-        pixels: &set.calibration.pixels,
-        labels: Some(&set.calibration.labels),
-    };
+    let set =
+        CalibrationSet { name: set.name, pictures: (&set.calibration).into(), labelled: true };
     let quantized = calibrate::quantize(float, plan, &set, 0).unwrap();
     export::network(&quantized, RoundingLimit::OneStep).unwrap().network
 }
@@ -168,7 +165,11 @@ fn quantized_on_synthetic(float: &FloatNetwork, plan: &Plan, n: usize) -> Networ
     let pictures = data::picture_like(float.topology.input, 0, n).unwrap();
     let mut plan = plan.clone();
     plan.calibration.samples = n;
-    let set = CalibrationSet { name: "synthetic pictures", pixels: &pictures.pixels, labels: None };
+    let set = CalibrationSet {
+        name: "synthetic pictures",
+        pictures: (&pictures).into(),
+        labelled: false,
+    };
     let quantized = calibrate::quantize(float, &plan, &set, 0).unwrap();
     export::network(&quantized, RoundingLimit::OneStep).unwrap().network
 }

@@ -59,6 +59,7 @@ fn crates_depend_one_way_and_foreign_crates_have_one_home() {
     let homes = [
         ("candle-core", vec!["models"]),
         ("gemm", vec!["models"]),
+        ("zune-jpeg", vec!["models"]),
         ("plotters", vec!["reports"]),
         ("csv", vec!["reports"]),
         ("clap", vec!["experiments"]),
@@ -134,8 +135,11 @@ fn libraries_neither_print_nor_open_paths_nor_spawn_threads() {
     for (folder, forbidden) in folders {
         for (path, text) in sources(folder) {
             for line in code(&path, &text) {
+                // Pictures are read ahead on threads of their own, which may wait for a disk.
+                let reads_ahead = path == Path::new("models/src/data/ahead.rs");
                 assert!(
-                    !forbidden.iter().any(|word| line.contains(word)),
+                    !forbidden.iter().any(|word| line.contains(word))
+                        || (reads_ahead && line.contains("std::thread")),
                     "{}: {line}",
                     path.display()
                 );

@@ -46,7 +46,7 @@ impl Printer {
     #[cfg(feature = "train")]
     pub(crate) fn note(&self, note: impl Display) {
         if !self.quiet {
-            drop(writeln!(io::stderr(), "{note}"));
+            drop(writeln!(io::stderr(), "{}", visible(&note.to_string())));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Seconds of one training step: float, and quantized with 2 branches.
 //!
-//! `cargo bench -p tridot-models --bench training_step -- [NETWORK [BATCH]]`; `RAYON_NUM_THREADS` sets the
+//! `cargo bench -p tridot-models --bench training_step -- [NETWORK [BATCH [float|quantized]]]`; `RAYON_NUM_THREADS` sets the
 //! threads.
 
 use std::time::Instant;
@@ -9,7 +9,7 @@ use tridot_models::data::{self, Pictures};
 use tridot_models::topology;
 use tridot_models::train::{Texts, Trainer, TrainingData};
 
-const STEPS: usize = 8;
+const STEPS: usize = 12;
 
 fn plan(network: &str, batch: usize, quantized: bool) -> String {
     let head = format!("format = 1\nnetwork = \"{network}\"\nstart = \"scratch\"\n");
@@ -30,7 +30,8 @@ fn seconds_per_step(network: &str, batch: usize, quantized: bool, pictures: &Pic
     let classes = topology::builtin(network).expect("a built-in network").classes;
     let mut test = pictures.clone();
     test.truncate(1);
-    let data = TrainingData { name: "bench", classes, training: pictures, test: &test };
+    let data =
+        TrainingData { name: "bench", classes, training: pictures.into(), test: (&test).into() };
     let mut trainer = Trainer::new(texts, None, &data).expect("a good plan");
     let mut times = vec![];
     trainer.epoch(&data, &mut |_| times.push(Instant::now())).expect("finite sums");
@@ -48,9 +49,11 @@ fn main() {
     let batch = arguments.get(1).map_or(128, |batch| batch.parse().expect("a number of pictures"));
     let shape = topology::builtin(network).expect("a built-in network").input;
     let pictures = data::picture_like(shape, 0, batch * STEPS).expect("few small pictures");
-    for quantized in [false, true] {
+    for (quantized, what) in [(false, "float"), (true, "quantized")] {
+        if arguments.get(2).is_some_and(|only| only != what) {
+            continue;
+        }
         let seconds = seconds_per_step(network, batch, quantized, &pictures);
-        let what = if quantized { "quantized" } else { "float" };
         println!("{network}, {what}: {seconds:.3} s a step of {batch} pictures");
     }
 }

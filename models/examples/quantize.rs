@@ -38,11 +38,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     if rest == ["channel"] {
         plan.alpha = Alpha::Channel;
     }
-    let calibration = CalibrationSet {
-        name: set.name,
-        pixels: &set.calibration.pixels,
-        labels: Some(&set.calibration.labels),
-    };
+    let calibration =
+        CalibrationSet { name: set.name, pictures: (&set.calibration).into(), labelled: true };
     let start = Instant::now();
     let quantized = quantize(&float, &plan, &calibration, 0)?;
     println!(

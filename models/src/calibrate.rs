@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use tridot_sim::network::{Accuracy, Provenance, Sign, TensorId};
 
 use crate::Error;
+use crate::data::{Pictures, Source};
 use crate::float::FloatNetwork;
 use crate::scheme::{BatchNormChoice, Plan};
 use crate::topology::{Activation, Normalization, Topology, TopologyOperator};
@@ -27,10 +28,10 @@ use histogram::Histogram;
 pub struct CalibrationSet<'a> {
     /// Name of the data set, for the network's provenance.
     pub name: &'a str,
-    /// Whole pictures, u8 NHWC.
-    pub pixels: &'a [u8],
-    /// One per picture; without them nothing can be decided by a loss.
-    pub labels: Option<&'a [u8]>,
+    /// To choose from; only the chosen ones are read.
+    pub pictures: Source<'a>,
+    /// Whether their labels mean something: else nothing can be decided by a loss.
+    pub labelled: bool,
 }
 
 /// A network whose weights and tensors are integers times scales: what the exporter folds.
@@ -60,7 +61,7 @@ impl QuantizedNetwork {
     }
 
     /// How many of the pictures have their label as the largest output; the first of equals counts.
-    pub fn accuracy(&self, pixels: &[u8], labels: &[u8]) -> Result<Accuracy, Error> {
+    pub fn accuracy(&self, pixels: &[u8], labels: &[u16]) -> Result<Accuracy, Error> {
         self.float.correct(&self.forward(pixels)?, labels)
     }
 }
@@ -138,8 +139,8 @@ fn provenance(
 /// The pictures drawn, and those held back.
 struct Selection {
     pixels: Vec<u8>,
-    /// Pictures and labels; none where nothing is to be decided, or by nothing.
-    held_back: Option<(Vec<u8>, Vec<u8>)>,
+    /// None where nothing is to be decided, or by nothing.
+    held_back: Option<Pictures>,
 }
 
 /// The stream of the seeded generator that draws calibration pictures.
@@ -152,26 +153,20 @@ impl Selection {
         set: &CalibrationSet<'_>,
         seed: u64,
     ) -> Result<Self, Error> {
-        let bytes = float.topology.input.elements();
-        let total = float.chunks(set.pixels)?.map(|chunk| chunk.len() / bytes).sum();
-        if let Some(labels) = set.labels {
-            check_labels(labels, total, float.topology.classes)?;
-        }
-        let decides = plan.calibration.batch_norm == BatchNormChoice::Best
+        check_pictures(set, &float.topology)?;
+        let total = set.pictures.len();
+        let decides = set.labelled
+            && plan.calibration.batch_norm == BatchNormChoice::Best
             && batch_norm::is_present(float)
             && 2 <= total;
-        let labels = set.labels.filter(|_| decides);
         let samples = plan.calibration.samples;
-        let held_back = if labels.is_some() { samples.min(total.div_ceil(4)) } else { 0 };
+        let held_back = if decides { samples.min(total.div_ceil(4)) } else { 0 };
         let mut order: Vec<usize> = (0..total).collect();
         shuffle(&mut order, seed);
-        let pick = |indices: &[usize]| -> Vec<u8> {
-            indices.iter().flat_map(|i| &set.pixels[i * bytes..(i + 1) * bytes]).copied().collect()
-        };
         let (held, rest) = order.split_at(held_back);
         Ok(Self {
-            pixels: pick(&rest[..samples.min(rest.len())]),
-            held_back: labels.map(|labels| (pick(held), held.iter().map(|&i| labels[i]).collect())),
+            pixels: set.pictures.pictures(&rest[..samples.min(rest.len())])?.pixels,
+            held_back: decides.then(|| set.pictures.pictures(held)).transpose()?,
         })
     }
 
@@ -180,17 +175,30 @@ impl Selection {
     }
 }
 
-fn check_labels(labels: &[u8], pictures: usize, classes: usize) -> Result<(), Error> {
-    if labels.len() != pictures {
-        let limit = format!("{pictures} (one a picture)");
-        return Err(Error::limit("calibration data", "the number of labels", limit, labels.len()));
+fn check_pictures(set: &CalibrationSet<'_>, topology: &Topology) -> Result<(), Error> {
+    let refused = |what: &str, limit: String, value: String| {
+        Err(Error::limit("calibration data", what, limit, value))
+    };
+    let (shape, labels) = (set.pictures.shape(), set.pictures.labels());
+    if shape != topology.input {
+        let limit = format!("{}, as the network's input", topology.input);
+        return refused("pictures", limit, shape.to_string());
     }
-    match labels.iter().position(|&label| classes <= usize::from(label)) {
+    if labels.is_empty() {
+        return refused("the number of pictures", "positive".to_owned(), "0".to_owned());
+    }
+    if let Source::Memory(pictures) = set.pictures
+        && pictures.pixels.len() != labels.len() * shape.elements()
+    {
+        let limit = format!("{} (one label a picture)", labels.len() * shape.elements());
+        return refused("the number of pixel bytes", limit, pictures.pixels.len().to_string());
+    }
+    let classes = topology.classes;
+    match labels.iter().position(|&label| set.labelled && classes <= usize::from(label)) {
         None => Ok(()),
         Some(i) => {
-            let what = format!("the label of picture {i}");
             let limit = format!("below the {classes} classes of the network");
-            Err(Error::limit("calibration data", what, limit, labels[i]))
+            refused(&format!("the label of picture {i}"), limit, labels[i].to_string())
         }
     }
 }
@@ -343,12 +351,13 @@ fn choose_batch_norm(quantized: &mut QuantizedNetwork, pictures: &Selection) -> 
         (BatchNormChoice::ReEstimated, _) => {
             (moved(1.0)?, format!("re-estimated on {used} pictures, as planned"))
         }
-        (BatchNormChoice::Best, Some((held_pixels, labels))) => {
+        (BatchNormChoice::Best, Some(held)) => {
             let mut best: Option<(f64, &str, FloatNetwork)> = None;
             let mut losses = Vec::new();
             for (share, name) in CANDIDATES {
                 let network = moved(share)?;
-                let loss = batch_norm::loss(&network, &quantized.formats, held_pixels, labels)?;
+                let loss =
+                    batch_norm::loss(&network, &quantized.formats, &held.pixels, &held.labels)?;
                 losses.push(format!("{name} {loss:.4}"));
                 if best.as_ref().is_none_or(|best| loss < best.0) {
                     best = Some((loss, name, network));
@@ -357,7 +366,7 @@ fn choose_batch_norm(quantized: &mut QuantizedNetwork, pictures: &Selection) -> 
             let (_, name, network) = best.expect("there are candidates");
             let text = format!(
                 "{name}; re-estimated on {used} pictures; loss on {} held-back pictures: {}",
-                labels.len(),
+                held.len(),
                 losses.join(", ")
             );
             (network, text)

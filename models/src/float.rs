@@ -119,12 +119,12 @@ impl FloatNetwork {
     }
 
     /// How many of the pictures have their label as the largest output; the first of equals counts.
-    pub fn accuracy(&self, pixels: &[u8], labels: &[u8]) -> Result<Accuracy, Error> {
+    pub fn accuracy(&self, pixels: &[u8], labels: &[u16]) -> Result<Accuracy, Error> {
         self.correct(&self.forward(pixels)?, labels)
     }
 
     /// How many of the outputs have their label as the largest.
-    pub(crate) fn correct(&self, outputs: &[f32], labels: &[u8]) -> Result<Accuracy, Error> {
+    pub(crate) fn correct(&self, outputs: &[f32], labels: &[u16]) -> Result<Accuracy, Error> {
         let classes = self.topology.classes;
         if labels.len() != outputs.len() / classes {
             let limit = format!("{} (one a picture)", outputs.len() / classes);

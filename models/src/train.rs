@@ -9,12 +9,13 @@ use tridot_sim::network::Accuracy;
 
 use crate::Error;
 use crate::calibrate::{self, CalibrationSet, QuantizedNetwork};
-use crate::data::Pictures;
+use crate::data::{PICTURES_AT_ONCE, Pictures, Source};
 use crate::float::{BatchNormParameters, FloatNetwork, LayerParameters};
 use crate::layers::Quantization;
 use crate::optim::{Rates, Sgd, learning_rate};
 use crate::topology::{Topology, TopologyOperator};
 
+mod augment;
 mod backward;
 mod batches;
 mod forward;
@@ -24,7 +25,9 @@ mod plan;
 
 pub(crate) use forward::{Normal, Tape, normal_of, tail_of};
 pub(crate) use model::{Model, Slot};
-pub use plan::{Augmentation, Growth, Kind, Stage, Start, Synthetic, Temperature, TrainingPlan};
+pub use plan::{
+    Augmentation, Growth, Kind, ResizedCrop, Stage, Start, Synthetic, Temperature, TrainingPlan,
+};
 
 /// Pictures to train on, and pictures to score with.
 #[derive(Debug, Clone, Copy)]
@@ -34,9 +37,9 @@ pub struct TrainingData<'a> {
     /// Labels are below it.
     pub classes: usize,
     /// To train on.
-    pub training: &'a Pictures,
+    pub training: Source<'a>,
     /// Never trained on.
-    pub test: &'a Pictures,
+    pub test: Source<'a>,
 }
 
 /// A step that was done.
@@ -154,11 +157,11 @@ impl Trainer {
             return Err(Error::limit("data", "the data set", limit, format!("`{}`", data.name)));
         }
         for pictures in [data.training, data.test] {
-            if pictures.shape != topology.input {
+            if pictures.shape() != topology.input {
                 let limit = format!("{}, as the network's input", topology.input);
-                return Err(Error::limit(place, "pictures", limit, pictures.shape));
+                return Err(Error::limit(place, "pictures", limit, pictures.shape()));
             }
-            if let Some(&label) = pictures.labels.iter().max()
+            if let Some(&label) = pictures.labels().iter().max()
                 && topology.classes <= usize::from(label)
             {
                 let limit = format!("below the network's {} classes", topology.classes);
@@ -216,6 +219,7 @@ impl Trainer {
         let order = batches::order(&pictures, self.plan.seed, stage_idx, epoch);
         let steps = order.len() / stage.batch;
         let schedule = Schedule { stage: &stage, steps };
+        let place = batches::Place { seed: self.plan.seed, stage: stage_idx, epoch };
         let mut report = EpochReport {
             stage: stage_idx,
             epoch,
@@ -226,11 +230,11 @@ impl Trainer {
             learning_rate: 0.0,
             temperature: None,
         };
-        for (step, indices) in order.chunks_exact(stage.batch).enumerate() {
+        let order = &order[..steps * stage.batch];
+        let mut step = 0;
+        batches::for_each(data.training, order, place, &stage, &mut |batch| {
             let now = schedule.at(epoch, step);
-            let place = batches::Place { seed: self.plan.seed, stage: stage_idx, epoch };
-            let batch = batches::batch(data.training, indices, place, stage.augmentation);
-            let done = self.step(&stage, now, &batch).map_err(|error| {
+            let done = self.step(&stage, now, batch).map_err(|error| {
                 let place =
                     format!("stage {}, epoch {}, step {}", stage_idx + 1, epoch + 1, step + 1);
                 Error::malformed(place, error.to_string())
@@ -240,7 +244,9 @@ impl Trainer {
             report.learning_rate = now.learning_rate;
             report.temperature = stage.temperature.map(|_| now.temperature);
             on_step(StepReport { step, loss: done.loss });
-        }
+            step += 1;
+            Ok(())
+        })?;
         if !held_back.is_empty() {
             report.held_back = Some(self.score(data.training, &held_back)?);
         }
@@ -263,25 +269,21 @@ impl Trainer {
             (stage.weights, &self.plan.quantization, &self.model.quantization)
         {
             let float = &self.model.float;
-            self.float_accuracy = Some(float.accuracy(&data.test.pixels, &data.test.labels)?);
+            let everything: Vec<usize> = (0..data.test.len()).collect();
+            let accuracy = |some: &Pictures| float.accuracy(&some.pixels, &some.labels);
+            self.float_accuracy = Some(scored(data.test, &everything, accuracy)?);
             let mut chosen = batches::order(pictures, self.plan.seed, usize::MAX, 0);
             chosen.truncate(plan.calibration.samples);
-            let pixels: Vec<u8> =
-                chosen.iter().flat_map(|&i| data.training.picture(i)).copied().collect();
-            self.model.quantization = Some(Quantization::new(float, plan, &pixels)?);
+            let pictures = data.training.pictures(&chosen)?;
+            self.model.quantization = Some(Quantization::new(float, plan, &pictures.pixels)?);
         }
         self.sgd = Sgd::new(&self.model.slots());
         Ok(())
     }
 
-    fn step(
-        &mut self,
-        stage: &Stage,
-        now: Now,
-        (pixels, labels): &(Vec<u8>, Vec<u8>),
-    ) -> Result<loss::Scored, Error> {
-        let logits = self.tape.forward(&self.model, pixels, now.temperature)?;
-        let scored = loss::cross_entropy(logits, labels);
+    fn step(&mut self, stage: &Stage, now: Now, batch: &Pictures) -> Result<loss::Scored, Error> {
+        let logits = self.tape.forward(&self.model, &batch.pixels, now.temperature)?;
+        let scored = loss::cross_entropy(logits, &batch.labels);
         if !scored.loss.is_finite() {
             return Err(Error::limit("loss", "its value", "finite", scored.loss));
         }
@@ -303,12 +305,14 @@ impl Trainer {
     }
 
     /// How many pictures the network of now classifies as labelled; hard if it is quantized.
-    fn score(&self, pictures: &Pictures, indices: &[usize]) -> Result<Accuracy, Error> {
-        let pixels: Vec<u8> = indices.iter().flat_map(|&i| pictures.picture(i)).copied().collect();
-        let labels: Vec<u8> = indices.iter().map(|&i| pictures.labels[i]).collect();
+    fn score(&self, source: Source<'_>, indices: &[usize]) -> Result<Accuracy, Error> {
+        let float = &self.model.float;
         match &self.model.quantization {
-            None => self.model.float.accuracy(&pixels, &labels),
-            Some(quantization) => quantization.hard(&self.model.float)?.accuracy(&pixels, &labels),
+            None => scored(source, indices, |some| float.accuracy(&some.pixels, &some.labels)),
+            Some(quantization) => {
+                let hard = quantization.hard(float)?;
+                scored(source, indices, |some| hard.accuracy(&some.pixels, &some.labels))
+            }
         }
     }
 
@@ -335,6 +339,22 @@ impl Trainer {
         quantized.provenance.float_accuracy = self.float_accuracy;
         Ok(quantized)
     }
+}
+
+/// The accuracy on these pictures, some at a time.
+fn scored(
+    source: Source<'_>,
+    indices: &[usize],
+    accuracy: impl Fn(&Pictures) -> Result<Accuracy, Error>,
+) -> Result<Accuracy, Error> {
+    let mut all = Accuracy { samples: 0, correct: 0 };
+    source.batches(indices, PICTURES_AT_ONCE, &mut |some| {
+        let of_some = accuracy(some)?;
+        all.samples += of_some.samples;
+        all.correct += of_some.correct;
+        Ok::<(), Error>(())
+    })?;
+    Ok(all)
 }
 
 impl Texts {

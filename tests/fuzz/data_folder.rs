@@ -3,8 +3,10 @@
 use std::fs::write;
 use std::path::Path;
 
+use jpeg_encoder::{ColorType, Encoder};
 use tempfile::TempDir;
-use tridot_models::data::{self, DataSet};
+use tridot_models::data::{self, DataSet, Folder};
+use tridot_sim::network::Shape;
 
 use super::bytes::{flip_bits, splice, truncations};
 use super::driver::{Mutant, Touched, fuzz};
@@ -100,5 +102,56 @@ fn hostile_tables_of_labels_are_refused_or_usable() {
     });
     let mutants = cut.into_iter().chain(random_mutants);
     let tally = fuzz("table of labels", mutants, read, use_accepted);
+    assert!(n_mutants / 50 < tally.accepted, "only {} accepted", tally.accepted);
+}
+
+/// A small picture with a comment, restart markers and every kind of table; perhaps progressive.
+fn jpeg(progressive: bool) -> Vec<u8> {
+    let pixels: Vec<u8> = (0..24 * 18 * 3_u32).map(|i| (i * i % 251) as u8).collect();
+    let mut file = Vec::new();
+    let mut encoder = Encoder::new(&mut file, 70);
+    encoder.set_progressive(progressive);
+    encoder.set_restart_interval(2);
+    encoder.add_app_segment(1, vec![0xff; 9]).unwrap();
+    encoder.encode(&pixels, 24, 18, ColorType::Rgb).unwrap();
+    file
+}
+
+/// A length, a size, a count or a table of a segment changed, or a marker.
+fn jpeg_mutant(random: &mut Random, file: &[u8]) -> Mutant {
+    let markers: Vec<usize> =
+        (0..file.len() - 1).filter(|&i| file[i] == 0xff && file[i + 1] != 0).collect();
+    let at = markers[random.below(markers.len())] + random.size(1, 24);
+    let at = at.min(file.len() - 1);
+    let (mut bytes, value) = (file.to_vec(), random.byte());
+    bytes[at] = value;
+    let what = format!("byte {at} became {value}");
+    Mutant { what, touched: Touched::Structure, bytes }
+}
+
+#[test]
+fn hostile_jpeg_files_are_refused_or_usable() {
+    let n_mutants = cases("FUZZ_MUTANTS", 4_000, 200_000);
+    let shape = Shape::new(7, 9, 3);
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("val/class")).unwrap();
+    write(dir.path().join("val/class/picture.jpg"), jpeg(false)).unwrap();
+    let set = Folder::open(dir.path()).unwrap().test(shape).unwrap();
+    let read = |bytes: &[u8]| {
+        write(dir.path().join("val/class/picture.jpg"), bytes).unwrap();
+        set.source().picture(0).map_err(|error| error.to_string())
+    };
+    let mut random = Random::new(0, 42);
+    let files = [jpeg(false), jpeg(true)];
+    let cut = files.iter().flat_map(|file| truncations(&mut Random::new(0, 43), file, 1000));
+    let cut: Vec<Mutant> = cut.collect();
+    let random_mutants = (0..n_mutants).map(|i| match random.below(10) {
+        0..=4 => jpeg_mutant(&mut random, &files[i % 2]),
+        5..=6 => splice(&mut random, &files[i % 2], &files[1 - i % 2]),
+        _ => flip_bits(&mut random, &files[i % 2]),
+    });
+    let mutants = cut.into_iter().chain(random_mutants);
+    let whole = |pixels: &Vec<u8>, _: &[u8]| assert_eq!(pixels.len(), shape.elements());
+    let tally = fuzz("JPEG file", mutants, read, whole);
     assert!(n_mutants / 50 < tally.accepted, "only {} accepted", tally.accepted);
 }

@@ -20,8 +20,8 @@ pub(crate) struct QuickstartArgs {
     /// A road of one's own (TOML): its variants, architectures and energy table [default: the built-in one].
     #[arg(long, value_name = "FILE")]
     pub(crate) plan: Option<PathBuf>,
-    /// Folder that directly holds `test_batch.bin` (CIFAR-10) or `y_labels.csv` (Visual Wake Words)
-    /// [default: the built-in synthetic pictures].
+    /// Folder that directly holds `test_batch.bin` (CIFAR-10), `y_labels.csv` (Visual Wake Words) or
+    /// `train` and `val` (JPEG files in class folders) [default: the built-in synthetic pictures].
     #[arg(long, value_name = "DIR", requires = "plan")]
     pub(crate) data: Option<PathBuf>,
     /// Trained float weights, for a road that does not train them.
@@ -59,7 +59,9 @@ pub(crate) struct TrainArgs {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct TrainingSource {
-    /// Folder that directly holds `test_batch.bin` (CIFAR-10) or `y_labels.csv` (Visual Wake Words).
+    /// Folder that directly holds `test_batch.bin` (CIFAR-10), `y_labels.csv` (Visual Wake Words) or
+    /// `train` and `val` (JPEG files in class folders, as `train/CLASS/*.JPEG`; resized to the network's
+    /// input).
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// The built-in synthetic set of ten classes, of the plan's seed and sizes.
@@ -130,7 +132,9 @@ pub(crate) struct QuantizeArgs {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Source {
-    /// Folder that directly holds `test_batch.bin` (CIFAR-10) or `y_labels.csv` (Visual Wake Words).
+    /// Folder that directly holds `test_batch.bin` (CIFAR-10), `y_labels.csv` (Visual Wake Words) or
+    /// `train` and `val` (JPEG files in class folders, as `train/CLASS/*.JPEG`; resized to the network's
+    /// input).
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// Pictures made by code: the synthetic set of ten classes where the network fits it (32×32×3), else

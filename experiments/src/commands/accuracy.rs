@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use serde::Serialize;
-use tridot_models::data::Pictures;
+use tridot_models::data::{PICTURES_AT_ONCE, Set, Source};
 use tridot_sim::kernels::{Backend, Prepared, Scratch};
 use tridot_sim::network::{Accuracy, Network};
 
@@ -27,17 +27,18 @@ pub(crate) fn run(arguments: &AccuracyArgs, printer: &Printer) -> Result<Verdict
     let (test, data) = match &arguments.source.data {
         Some(dir) => {
             let folder = pictures::open(dir, shape, classes)?;
-            (folder.test()?, folder.name())
+            (folder.test(shape)?, folder.name())
         }
         None => match pictures::synthetic_test(shape, classes, arguments.seed) {
-            Some(set) => (set.test, set.name),
+            Some(set) => (Set::Memory(set.test), set.name),
             None => bail!(
                 "{}: the synthetic set has ten classes of 32×32×3 pictures, the network {classes} of {shape}",
                 arguments.net.display()
             ),
         },
     };
-    let accuracy = integer_accuracy(&network, &test, printer)?;
+    let accuracy = integer_accuracy(&network, test.source(), printer)?;
+    pictures::tell_unreadable(&[test.source()], printer);
     let float = network.provenance.float_accuracy;
     printer.line(format_args!("{} on {data}", network.name));
     let row = |what: &str, accuracy: Accuracy| {
@@ -65,25 +66,32 @@ pub(crate) fn run(arguments: &AccuracyArgs, printer: &Printer) -> Result<Verdict
     Ok(Verdict::Yes)
 }
 
-/// Classifies all pictures on all threads with the fastest kernels of this processor.
+/// Classifies all pictures that can be read on all threads with the fastest kernels of this processor.
 pub(crate) fn integer_accuracy(
     network: &Network,
-    test: &Pictures,
+    test: Source<'_>,
     printer: &Printer,
 ) -> Result<Accuracy> {
     let prepared = Prepared::new(network, Backend::best())?;
     let bar = printer.bar("integer accuracy", test.len() as u64);
-    let correct = threads::map(
-        test.len(),
-        || Scratch::new(&prepared),
-        |scratch, i| {
-            let logits = prepared.run(scratch, test.picture(i))?;
-            bar.inc(1);
-            Ok(u64::from(argmax(logits) == usize::from(test.labels[i])))
-        },
-    )?;
+    let everything: Vec<usize> = (0..test.len()).collect();
+    let mut all = Accuracy { samples: 0, correct: 0 };
+    test.batches(&everything, PICTURES_AT_ONCE, &mut |some| {
+        let correct = threads::map(
+            some.len(),
+            || Scratch::new(&prepared),
+            |scratch, i| {
+                let logits = prepared.run(scratch, some.picture(i))?;
+                bar.inc(1);
+                Ok(u64::from(argmax(logits) == usize::from(some.labels[i])))
+            },
+        )?;
+        all.samples += correct.len() as u64;
+        all.correct += correct.iter().sum::<u64>();
+        Ok::<(), anyhow::Error>(())
+    })?;
     bar.finish_and_clear();
-    Ok(Accuracy { samples: correct.len() as u64, correct: correct.iter().sum() })
+    Ok(all)
 }
 
 /// The index of the largest value, the first of equals.

@@ -85,7 +85,8 @@ pub(crate) fn run(arguments: &CheckArgs, printer: &Printer) -> Result<Verdict> {
     let network = files::read_network(&arguments.net)?;
     let architectures = machine::architectures(&arguments.arch, &network)?;
     let n = arguments.samples as usize;
-    let (test, data) = pictures::test_pictures(&arguments.source, &network, n, arguments.seed)?;
+    let (test, data) =
+        pictures::test_pictures(&arguments.source, &network, n, arguments.seed, printer)?;
     let compared = compare(&network, &test, printer)?;
     let mut report = report(&network, data, test.len(), &compared);
     for arch in &architectures {

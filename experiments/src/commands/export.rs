@@ -8,7 +8,7 @@ use tridot_models::export::{self, RoundingLimit};
 use tridot_models::train::Trainer;
 use tridot_sim::network::Network;
 
-use super::{accuracy, quantize, training_set};
+use super::{accuracy, pictures, quantize, training_set};
 use crate::cli::{ExportArgs, Verdict};
 use crate::files;
 use crate::print::Printer;
@@ -26,17 +26,15 @@ pub(crate) fn run(arguments: &ExportArgs, printer: &Printer) -> Result<Verdict> 
     let set = training_set::load(&arguments.source, trainer.plan(), topology)?;
     trainer.check_data(&training_set::borrowed(&set)).with_context(place)?;
     let waiting = printer.spinner("fold and calibrate");
-    let calibration = CalibrationSet {
-        name: set.name,
-        pixels: &set.calibration.pixels,
-        labels: Some(&set.calibration.labels),
-    };
+    let calibration =
+        CalibrationSet { name: set.name, pictures: set.calibration.source(), labelled: true };
     let quantized = trainer.quantized_network(&calibration).with_context(place)?;
     let limit =
         if arguments.allow_rounding_error { RoundingLimit::None } else { RoundingLimit::OneStep };
     let exported = export::network(&quantized, limit)?;
     waiting.finish_and_clear();
-    let integer = accuracy::integer_accuracy(&exported.network, &set.test, printer)?;
+    let integer = accuracy::integer_accuracy(&exported.network, set.test.source(), printer)?;
+    pictures::tell_unreadable(&[set.calibration.source(), set.test.source()], printer);
     let mut description = exported.network.into_description();
     description.provenance.integer_accuracy = Some(integer);
     let network = Network::new(description)?;

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use tridot_models::data::{self, DataSet, Folder, Pictures};
+use tridot_models::data::{self, DataSet, Folder, Pictures, Set, Source};
 use tridot_sim::kernels::{Backend, Prepared, Scratch};
 use tridot_sim::network::{Network, Shape, TensorId};
 use tridot_sim::trace::Trace;
 
-use crate::cli::Source;
+use crate::cli;
 use crate::print::Printer;
 use crate::threads;
 
@@ -16,8 +16,10 @@ use crate::threads;
 pub(crate) fn open(dir: &Path, shape: Shape, classes: usize) -> Result<Folder> {
     let folder = Folder::open(dir)?;
     let dir = dir.display();
-    if folder.shape() != shape {
-        bail!("{dir}: pictures must be {shape}, as the network's input, got {}", folder.shape());
+    if let Some(own) = folder.shape()
+        && own != shape
+    {
+        bail!("{dir}: pictures must be {shape}, as the network's input, got {own}");
     }
     if folder.classes() != classes {
         bail!(
@@ -39,16 +41,16 @@ const SYNTHETIC_TEST: usize = 2000;
 
 /// Pictures with labels: of a data folder, or the synthetic set where a network fits it, else none.
 pub(crate) fn labelled(
-    source: &Source,
+    source: &cli::Source,
     shape: Shape,
     classes: usize,
     seed: u64,
-) -> Result<Option<DataSet>> {
+) -> Result<Option<DataSet<Set>>> {
     let Some(dir) = &source.data else {
         let fits = data::synthetic_fits(shape, classes);
-        return Ok(fits.then(|| data::synthetic(seed, SYNTHETIC_TRAINING, SYNTHETIC_TEST)));
+        return Ok(fits.then(|| data::synthetic(seed, SYNTHETIC_TRAINING, SYNTHETIC_TEST).into()));
     };
-    data_set(dir, shape, classes).map(Some)
+    Ok(Some(open(dir, shape, classes)?.both(shape)?))
 }
 
 /// The test pictures of the synthetic set, where a network fits it.
@@ -56,23 +58,25 @@ pub(crate) fn synthetic_test(shape: Shape, classes: usize, seed: u64) -> Option<
     data::synthetic_fits(shape, classes).then(|| data::synthetic(seed, 0, SYNTHETIC_TEST))
 }
 
-/// All pictures of a data folder; refuses such as a network was not made for.
-pub(crate) fn data_set(dir: &Path, shape: Shape, classes: usize) -> Result<DataSet> {
-    let folder = open(dir, shape, classes)?;
-    Ok(DataSet {
-        name: folder.name(),
-        classes: folder.classes(),
-        calibration: folder.calibration()?,
-        test: folder.test()?,
-    })
+/// Names the files of these sets that could not be read.
+pub(crate) fn tell_unreadable(sets: &[Source<'_>], printer: &Printer) {
+    for set in sets {
+        if let Source::Files(files) = set {
+            for file in files.unreadable() {
+                printer.note(format_args!("left out: {}: {}", file.path.display(), file.reason));
+            }
+        }
+    }
 }
 
-/// The first test pictures of the source, at most so many, and the name of where they come from.
+/// Some test pictures of the source, at most so many, and the name of where they come from: the first,
+/// or of class folders some at equal distances, which reads no others.
 pub(crate) fn test_pictures(
-    source: &Source,
+    source: &cli::Source,
     network: &Network,
     n: usize,
     seed: u64,
+    printer: &Printer,
 ) -> Result<(Pictures, String)> {
     let (shape, classes) = wanted(network);
     let Some(dir) = &source.data else {
@@ -82,9 +86,19 @@ pub(crate) fn test_pictures(
         return Ok((data::picture_like(shape, seed, n)?, format!("synthetic, seed {seed}")));
     };
     let folder = open(dir, shape, classes)?;
-    let mut test = folder.test()?;
-    test.truncate(n);
-    Ok((test, folder.name().to_owned()))
+    let pictures = match folder.test(shape)? {
+        Set::Memory(mut test) => {
+            test.truncate(n);
+            test
+        }
+        Set::Files(files) => {
+            let files = Source::Files(&files);
+            let pictures = files.pictures(&files.some(n))?;
+            tell_unreadable(&[files], printer);
+            pictures
+        }
+    };
+    Ok((pictures, folder.name().to_owned()))
 }
 
 /// Elements of all tensors of a network, for one picture.

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use tridot_models::calibrate::{self, CalibrationSet};
-use tridot_models::data::{self, DataSet, Pictures};
+use tridot_models::data::{self, DataSet, PICTURES_AT_ONCE, Set, Source};
 use tridot_models::export::{self, Exported, RoundingLimit};
 use tridot_models::float::FloatNetwork;
 use tridot_models::import::{self, Checkpoint};
@@ -47,8 +47,6 @@ struct LayerReport {
 
 /// What a network calibrated without data says that its data was.
 const SYNTHETIC: &str = "synthetic";
-/// Test pictures between two moves of the float network's bar.
-const FLOAT_BATCH: usize = 512;
 
 pub(crate) fn run(arguments: &QuantizeArgs, printer: &Printer) -> Result<Verdict> {
     files::check_output(&arguments.output, &inputs(arguments))?;
@@ -63,9 +61,12 @@ pub(crate) fn run(arguments: &QuantizeArgs, printer: &Printer) -> Result<Verdict
     let exported = calibrated(arguments, &plan, &float, set.as_ref(), printer)?;
     let (network, layers) = (exported.network, exported.layers);
     let network = match &set {
-        Some(set) => measured(network, &float, &set.test, printer)?,
+        Some(set) => measured(network, &float, set.test.source(), printer)?,
         None => network,
     };
+    if let Some(set) = &set {
+        pictures::tell_unreadable(&[set.calibration.source(), set.test.source()], printer);
+    }
     files::write(&arguments.output, &network.to_bytes())?;
     tell(&network, &layers, arguments.output.display().to_string(), "quantize", printer)?;
     Ok(Verdict::Yes)
@@ -83,20 +84,16 @@ fn calibrated(
     arguments: &QuantizeArgs,
     plan: &Plan,
     float: &FloatNetwork,
-    set: Option<&DataSet>,
+    set: Option<&DataSet<Set>>,
     printer: &Printer,
 ) -> Result<Exported> {
     let unlabelled;
     let set = if let Some(set) = set {
-        CalibrationSet {
-            name: set.name,
-            pixels: &set.calibration.pixels,
-            labels: Some(&set.calibration.labels),
-        }
+        CalibrationSet { name: set.name, pictures: set.calibration.source(), labelled: true }
     } else {
         let samples = plan.calibration.samples;
         unlabelled = data::picture_like(float.topology.input, arguments.seed, samples)?;
-        CalibrationSet { name: SYNTHETIC, pixels: &unlabelled.pixels, labels: None }
+        CalibrationSet { name: SYNTHETIC, pictures: (&unlabelled).into(), labelled: false }
     };
     let waiting = printer.spinner("quantize and calibrate");
     let place = || arguments.checkpoint.display().to_string();
@@ -111,22 +108,22 @@ fn calibrated(
 fn measured(
     network: Network,
     float: &FloatNetwork,
-    test: &Pictures,
+    test: Source<'_>,
     printer: &Printer,
 ) -> Result<Network> {
     let integer = accuracy::integer_accuracy(&network, test, printer)?;
     let bar = printer.bar("float accuracy", test.len() as u64);
-    let mut correct = 0;
-    let elements = test.shape.elements();
-    for (pixels, labels) in
-        test.pixels.chunks(FLOAT_BATCH * elements).zip(test.labels.chunks(FLOAT_BATCH))
-    {
-        correct += float.accuracy(pixels, labels)?.correct;
-        bar.inc(labels.len() as u64);
-    }
+    let everything: Vec<usize> = (0..test.len()).collect();
+    let mut accuracy = Accuracy { samples: 0, correct: 0 };
+    test.batches(&everything, PICTURES_AT_ONCE, &mut |some| {
+        accuracy.correct += float.accuracy(&some.pixels, &some.labels)?.correct;
+        accuracy.samples += some.len() as u64;
+        bar.inc(some.len() as u64);
+        Ok::<(), tridot_models::Error>(())
+    })?;
     bar.finish_and_clear();
     let mut description = network.into_description();
-    description.provenance.float_accuracy = Some(Accuracy { samples: test.len() as u64, correct });
+    description.provenance.float_accuracy = Some(accuracy);
     description.provenance.integer_accuracy = Some(integer);
     Ok(Network::new(description)?)
 }

@@ -25,7 +25,8 @@ pub(crate) fn run(arguments: &RecordArgs, printer: &Printer) -> Result<Verdict> 
     files::check_output(&arguments.output, &inputs)?;
     let network = files::read_network(&arguments.net)?;
     let n = arguments.samples as usize;
-    let (pictures, data) = pictures::test_pictures(&arguments.source, &network, n, arguments.seed)?;
+    let (pictures, data) =
+        pictures::test_pictures(&arguments.source, &network, n, arguments.seed, printer)?;
     let trace = pictures::trace(&network, &pictures, &data, printer)?;
     let bytes = trace.to_bytes();
     files::write(&arguments.output, &bytes)?;

@@ -10,7 +10,7 @@ use tridot_models::import::{self, Checkpoint};
 use tridot_models::train::{EpochReport, Kind, Position, Texts, Trainer, TrainingData};
 use tridot_sim::network::Accuracy;
 
-use super::training_set;
+use super::{pictures, training_set};
 use crate::cli::{TrainArgs, Verdict};
 use crate::files::{self, Contents};
 use crate::print::{Printer, percent};
@@ -58,6 +58,7 @@ pub(crate) fn run(arguments: &TrainArgs, printer: &Printer) -> Result<Verdict> {
         files::write(&arguments.out.join(LOG), &log_bytes(&lines)?)?;
         files::write(&arguments.out.join(CHECKPOINT), &trainer.to_bytes())?;
     }
+    pictures::tell_unreadable(&[data.training, data.test], printer);
     tell(arguments, &topology.name, &data, &trainer, lines, printer)?;
     Ok(Verdict::Yes)
 }
@@ -205,19 +206,18 @@ fn tell(
     printer.table(&heads, rows);
     let checkpoint = arguments.out.join(CHECKPOINT).display().to_string();
     printer.line(format_args!("\n{checkpoint} of {network} on {}", data.name));
-    let float_accuracy_percent = trainer.float_accuracy().map(Accuracy::percent);
-    if let Some(accuracy) = float_accuracy_percent {
+    if let Some(accuracy) = trainer.float_accuracy() {
         printer.line(format_args!(
             "float accuracy before quantization {} % of {} test pictures",
-            percent(accuracy),
-            data.test.len()
+            percent(accuracy.percent()),
+            accuracy.samples
         ));
     }
     let report = Report {
         network: network.to_owned(),
         data: data.name.to_owned(),
         checkpoint,
-        float_accuracy_percent,
+        float_accuracy_percent: trainer.float_accuracy().map(Accuracy::percent),
         epochs,
     };
     printer.object("train", &report)

@@ -150,7 +150,7 @@ pub(super) fn loss(
     network: &FloatNetwork,
     formats: &[Option<Format>],
     pixels: &[u8],
-    labels: &[u8],
+    labels: &[u16],
 ) -> Result<f64, Error> {
     let classes = network.topology.classes;
     let chunks: Vec<&[u8]> = network.chunks(pixels)?.collect();

@@ -9,8 +9,28 @@ fn everything() -> FloatNetwork {
     random_network(Topology::from_toml(EVERYTHING).unwrap(), 21)
 }
 
-fn set<'a>(pixels: &'a [u8], labels: Option<&'a [u8]>) -> CalibrationSet<'a> {
-    CalibrationSet { name: "random", pixels, labels }
+/// Pictures of `everything`, with labels that mean something or nothing.
+struct Random {
+    pictures: Pictures,
+    labelled: bool,
+}
+
+impl Random {
+    fn new(pixels: &[u8], labels: Option<&[u16]>) -> Self {
+        let shape = everything().topology.input;
+        let nothing = vec![0; pixels.len() / shape.elements()];
+        let pictures = Pictures {
+            shape,
+            pixels: pixels.to_vec(),
+            labels: labels.map_or(nothing, <[u16]>::to_vec),
+        };
+        Self { pictures, labelled: labels.is_some() }
+    }
+
+    fn set(&self) -> CalibrationSet<'_> {
+        let pictures = Source::from(&self.pictures);
+        CalibrationSet { name: "random", pictures, labelled: self.labelled }
+    }
 }
 
 fn id(topology: &Topology, name: &str) -> TensorId {
@@ -24,7 +44,7 @@ fn moves_share_a_format_and_the_rest_do_not() {
     let pixels = random_pixels(&network, 4, 1);
     let mut plan = Plan::default_with_branches(2);
     plan.activation_bits = 5;
-    let quantized = quantize(&network, &plan, &set(&pixels, None), 0).unwrap();
+    let quantized = quantize(&network, &plan, &Random::new(&pixels, None).set(), 0).unwrap();
     let format = |name: &str| quantized.formats[id(topology, name).0].unwrap();
     // max pool and splits of a ReLU6 output: unsigned, with the plan's bits
     for moved in ["a.max", "a.left", "a.right"] {
@@ -62,14 +82,16 @@ fn concats_of_like_tensors_share_one_format() {
 fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
     let network = everything();
     let pixels = random_pixels(&network, 90, 1);
-    let labels: Vec<u8> = (0..90).map(|i| i % 5).collect();
+    let labels: Vec<u16> = (0..90).map(|i| i % 5).collect();
     let mut plan = Plan::default_with_branches(2);
     plan.calibration.samples = 40;
     plan.digits = Digits::SignMagnitude;
     let with = |threads, seed| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let quantized = quantize(&network, &plan, &set(&pixels, Some(&labels)), seed).unwrap();
+            let quantized =
+                quantize(&network, &plan, &Random::new(&pixels, Some(&labels)).set(), seed)
+                    .unwrap();
             export::network(&quantized, RoundingLimit::None).unwrap().network.to_bytes()
         })
     };
@@ -88,7 +110,7 @@ fn re_estimation_finds_the_statistics_behind_quantized_weights() {
     let mut plan = Plan::default_with_branches(1);
     plan.first = Scheme::Dbq { branches: 1 };
     plan.calibration.batch_norm = BatchNormChoice::ReEstimated;
-    let quantized = quantize(&network, &plan, &set(&pixels, None), 0).unwrap();
+    let quantized = quantize(&network, &plan, &Random::new(&pixels, None).set(), 0).unwrap();
     assert_eq!(quantized.provenance.batch_norm, "re-estimated on 32 pictures, as planned");
     let mut probe = quantized.float.clone();
     probe.parameters[0].as_mut().unwrap().batch_norm.as_mut().unwrap().beta.fill(0.0);
@@ -125,11 +147,11 @@ fn re_estimation_finds_the_statistics_behind_quantized_weights() {
 fn batch_norm_is_chosen_by_held_back_loss_or_left() {
     let network = everything();
     let pixels = random_pixels(&network, 60, 1);
-    let labels: Vec<u8> = (0..60).map(|i| i % 5).collect();
-    let text = |labels: Option<&[u8]>, choice| {
+    let labels: Vec<u16> = (0..60).map(|i| i % 5).collect();
+    let text = |labels: Option<&[u16]>, choice| {
         let mut plan = Plan::default_with_branches(1);
         plan.calibration.batch_norm = choice;
-        quantize(&network, &plan, &set(&pixels, labels), 0).unwrap().provenance
+        quantize(&network, &plan, &Random::new(&pixels, labels).set(), 0).unwrap().provenance
     };
     let chosen = text(Some(&labels), BatchNormChoice::Best);
     assert_eq!(chosen.calibration_samples, 45); // a quarter is held back
@@ -151,14 +173,14 @@ fn batch_norm_is_chosen_by_held_back_loss_or_left() {
 fn wrong_calibration_data_is_refused() {
     let network = everything();
     let plan = Plan::default_with_branches(1);
-    let refused = |pixels: &[u8], labels: Option<&[u8]>| {
-        quantize(&network, &plan, &set(pixels, labels), 0).unwrap_err().to_string()
+    let refused = |pixels: &[u8], labels: Option<&[u16]>| {
+        quantize(&network, &plan, &Random::new(pixels, labels).set(), 0).unwrap_err().to_string()
     };
-    assert!(refused(&[], None).contains("must be a positive multiple of the 429"));
+    assert!(refused(&[], None).contains("the number of pictures must be positive"));
     let pixels = random_pixels(&network, 3, 1);
     assert_eq!(
         refused(&pixels, Some(&[0, 1])),
-        "calibration data: the number of labels must be 3 (one a picture), got 2"
+        "calibration data: the number of pixel bytes must be 858 (one label a picture), got 1287"
     );
     assert_eq!(
         refused(&pixels, Some(&[0, 5, 1])),
@@ -166,7 +188,8 @@ fn wrong_calibration_data_is_refused() {
     );
     let mut plan = Plan::default_with_branches(1);
     plan.layers.insert("b.conv9".into(), Scheme::Fixed { bits: 8 });
-    let error = quantize(&network, &plan, &set(&pixels, None), 0).unwrap_err().to_string();
+    let error =
+        quantize(&network, &plan, &Random::new(&pixels, None).set(), 0).unwrap_err().to_string();
     assert!(error.starts_with("plan: layers: `b.conv9` is no layer with weights of `everything`"));
     assert!(error.contains("a.conv, a.dw, "));
 }
@@ -180,7 +203,8 @@ fn activations_that_overflow_are_refused_with_their_layer() {
     network.parameters[next].as_mut().unwrap().weights.fill(100.0);
     let pixels = random_pixels(&network, 3, 1);
     let plan = Plan::default_with_branches(1);
-    let error = quantize(&network, &plan, &set(&pixels, None), 0).unwrap_err().to_string();
+    let error =
+        quantize(&network, &plan, &Random::new(&pixels, None).set(), 0).unwrap_err().to_string();
     let start = "layer `b.strided`: every output on calibration pictures must be finite, got ";
     assert!(error.starts_with(start), "{error}");
 }
@@ -191,7 +215,7 @@ fn weights_follow_the_plan() {
     let mut plan = Plan::default_with_branches(3);
     plan.layers.insert("a.relu_pw".into(), Scheme::Fixed { bits: 4 });
     let pixels = random_pixels(&network, 3, 1);
-    let quantized = quantize(&network, &plan, &set(&pixels, None), 0).unwrap();
+    let quantized = quantize(&network, &plan, &Random::new(&pixels, None).set(), 0).unwrap();
     let scheme = |name: &str| {
         let layer_idx = id(&network.topology, name).layer().unwrap();
         match quantized.weights[layer_idx].as_ref().unwrap().weights {

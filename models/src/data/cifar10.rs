@@ -67,7 +67,7 @@ pub(super) fn read(dir: &Path, names: &[&str], records: usize) -> Result<Picture
                     format!("record {record_idx} must have {limit}, got {label}"),
                 ));
             }
-            pictures.labels.push(label);
+            pictures.labels.push(label.into());
             let (red, rest) = planes.split_at(SHAPE.pixels());
             let (green, blue) = rest.split_at(SHAPE.pixels());
             for ((&red, &green), &blue) in red.iter().zip(green).zip(blue) {

@@ -76,7 +76,7 @@ fn striped_pictures(seed: u64, purpose: Purpose, n: usize) -> Pictures {
         let mut dice = Dice::new(seed, purpose, picture_idx);
         let class = picture_idx % CLASSES;
         push_striped(&mut dice, class, &mut pictures.pixels);
-        pictures.labels.push(u8::try_from(class).expect("below 10"));
+        pictures.labels.push(u16::try_from(class).expect("below 10"));
     }
     pictures
 }

@@ -49,6 +49,14 @@ fn refusal(dir: &Path) -> String {
     line.replace(&dir.display().to_string(), "DIR")
 }
 
+/// The test set of a folder whose pictures have one size.
+fn test_of(folder: &Folder) -> Pictures {
+    match folder.test(folder.shape().unwrap()).unwrap() {
+        Set::Memory(pictures) => pictures,
+        Set::Files(_) => panic!("pictures of one size are read into memory"),
+    }
+}
+
 #[test]
 fn planes_become_pixels_and_files_follow_one_another() {
     let dir = cifar_folder();
@@ -58,7 +66,7 @@ fn planes_become_pixels_and_files_follow_one_another() {
     assert_eq!(set.test.labels, [5, 6]);
     assert_eq!(set.calibration.picture(4), [2, 52, 102].repeat(1024));
     assert_eq!(set.test.picture(1), [6, 56, 106].repeat(1024));
-    assert_eq!(Folder::open(dir.path()).unwrap().test().unwrap(), set.test);
+    assert_eq!(test_of(&Folder::open(dir.path()).unwrap()), set.test);
 }
 
 #[test]
@@ -69,8 +77,8 @@ fn the_test_set_alone_scores() {
         remove_file(dir.path().join(name)).unwrap();
     }
     let folder = Folder::open(dir.path()).unwrap();
-    assert_eq!(folder.test().unwrap(), whole.test);
-    let error = folder.calibration().unwrap_err().to_string();
+    assert_eq!(test_of(&folder), whole.test);
+    let error = folder.calibration(cifar10::SHAPE).unwrap_err().to_string();
     assert!(error.contains("data_batch_1.bin: No such file"), "{error}");
 }
 
@@ -100,13 +108,15 @@ fn a_folder_of_no_set_or_two_is_refused() {
     assert_eq!(
         refusal(dir.path()),
         "DIR: holds neither test_batch.bin (CIFAR-10, binary version) nor y_labels.csv (Visual Wake \
-         Words); name the folder that directly holds one of them"
+         Words) nor folders train and val (JPEG files in class folders); name the folder that directly \
+         holds one of them"
     );
     assert_eq!(refusal(&dir.path().join("absent")), "DIR: there is no such folder");
     write(dir.path().join("test_batch.bin"), "").unwrap();
     assert_eq!(refusal(&dir.path().join("test_batch.bin")), "DIR: is not a folder");
     write(dir.path().join("y_labels.csv"), "").unwrap();
-    let both = "DIR: holds both test_batch.bin and y_labels.csv: which set is it?";
+    let both = "DIR: holds more than one of test_batch.bin, y_labels.csv and folders train and val: \
+                which set is it?";
     assert_eq!(refusal(dir.path()), both);
 }
 

@@ -90,7 +90,7 @@ pub(super) fn read<'a>(
     let mut pictures = Pictures::with_capacity(SHAPE, rows.len());
     for row in rows {
         pictures.pixels.extend(read_exactly(&dir.join(&row.file), SHAPE.elements())?);
-        pictures.labels.push(row.label);
+        pictures.labels.push(row.label.into());
     }
     Ok(pictures)
 }

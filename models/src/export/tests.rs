@@ -5,6 +5,7 @@ use tridot_sim::reference;
 use super::network as export_network;
 use super::*;
 use crate::calibrate::{CalibrationSet, quantize};
+use crate::data::Pictures;
 use crate::float::FloatNetwork;
 use crate::float::tests::{EVERYTHING, random_network, random_pixels};
 use crate::scheme::{Alpha, Plan, Scheme};
@@ -12,7 +13,8 @@ use crate::topology::Topology;
 
 fn quantized(network: &FloatNetwork, plan: &Plan) -> QuantizedNetwork {
     let pixels = random_pixels(network, 12, 77);
-    let set = CalibrationSet { name: "random", pixels: &pixels, labels: None };
+    let pictures = Pictures { shape: network.topology.input, pixels, labels: vec![0; 12] };
+    let set = CalibrationSet { name: "random", pictures: (&pictures).into(), labelled: false };
     quantize(network, plan, &set, 0).unwrap()
 }
 

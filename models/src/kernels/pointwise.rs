@@ -7,16 +7,14 @@ use rayon::prelude::*;
 use super::buffers::Buffers;
 use super::factor::Factor;
 use super::finish::{Moments, Values};
+use super::lanes::{InstructionSet, compiled};
 use super::products::{self, Grid, Panels, View};
-use super::window::{InputGradient, Layer, add_up};
-use super::{Into, piece};
+use super::window::{InputGradient, Layer};
+use super::{Into, PIECES, piece};
 
 /// Elements of the inputs or outputs of a block, at most: a quarter of a second-level cache.
 const BLOCK_ELEMENTS: usize = 1 << 16;
-/// From so many weights on, threads share weights, not pictures: sums for each piece of the pictures
-/// would cost more than the pictures.
-const MANY_WEIGHTS: usize = 1 << 14;
-/// Inputs and outputs of a tile of such weights, and pixels that are summed at once.
+/// Inputs and outputs of a tile of weights, and pixels that its gradient is summed over at once.
 const TILE: usize = 64;
 const TILE_PIXELS: usize = 64;
 
@@ -75,7 +73,7 @@ pub(super) fn backward(
     input_gradient: Option<InputGradient<'_>>,
     buffers: &mut Buffers,
 ) {
-    if layer.weights.len() < MANY_WEIGHTS {
+    if !has_many_weights(layer, input.len()) {
         few_weights(layer, input, gradient, weight_gradient, input_gradient);
         return;
     }
@@ -89,6 +87,14 @@ pub(super) fn backward(
     by_weights(layer, input, gradient, weight_gradient);
     buffers.give(inputs);
     buffers.give(gradients);
+}
+
+/// Whether threads should share weights, not pixels: sums for every piece of the pixels are written and
+/// added up, while sharing weights writes and reads inputs and outputs a few times more.
+fn has_many_weights(layer: &Layer<'_>, input_elements: usize) -> bool {
+    let (inputs, outputs) = (layer.taps.fan_in(), layer.taps.output.channels);
+    let n_pixels = input_elements / inputs;
+    4 * n_pixels * (inputs + outputs) < 3 * PIECES * layer.weights.len()
 }
 
 /// All values, where they lie or written into a buffer.
@@ -139,39 +145,129 @@ fn by_inputs(layer: &Layer<'_>, gradient: &Values<'_>, place: InputGradient<'_>)
     values.par_chunks_mut(of_piece * inputs).enumerate().for_each(work);
 }
 
-/// The gradient by the weights alone: tiles of inputs × outputs, each over all pixels.
+/// The gradient by the weights alone: ranges of inputs × ranges of outputs, each over all pixels.
 fn by_weights(layer: &Layer<'_>, input: &[f32], gradient: &[f32], weight_gradient: &mut [f32]) {
     let (inputs, outputs) = (layer.taps.fan_in(), layer.taps.output.channels);
-    let cut = |n: usize| (0..n).step_by(TILE).map(move |start| start..(start + TILE).min(n));
-    let tiles: Vec<[Range<usize>; 2]> = cut(outputs)
-        .flat_map(|columns| cut(inputs).map(move |rows| [rows, columns.clone()]))
+    let count = |range: usize| inputs.div_ceil(range) * outputs.div_ceil(range);
+    let range = [4 * TILE, 2 * TILE].into_iter().find(|&range| PIECES <= count(range));
+    let (of_inputs, of_outputs) =
+        (cut(0..inputs, range.unwrap_or(TILE)), cut(0..outputs, range.unwrap_or(TILE)));
+    let pairs: Vec<[&Range<usize>; 2]> = of_outputs
+        .iter()
+        .flat_map(|columns| of_inputs.iter().map(move |rows| [rows, columns]))
         .collect();
-    let sums = |[rows, columns]: &[Range<usize>; 2]| {
-        let mut sums = Panels::zeros(layer.set, rows.len(), columns.len());
-        // Channels of a tile side by side: pixels that are a power of two apart would fall on each
-        // other in the cache.
-        let [mut x, mut outputs_gradient] =
-            [rows, columns].map(|range| vec![0.0; TILE_PIXELS * range.len()]);
+    let sums = |[rows, columns]: &[&Range<usize>; 2]| {
+        let mut sums = WeightSums::new(layer.set, [inputs, outputs], [rows, columns]);
+        let block = block_pixels(inputs, outputs);
+        let blocks = input.chunks(block * inputs).zip(gradient.chunks(block * outputs));
+        blocks.for_each(|(input, gradient)| sums.add_outer(input, gradient));
+        sums
+    };
+    let parts: Vec<WeightSums> = pairs.par_iter().map(sums).collect();
+    parts.iter().for_each(|part| part.unpack(weight_gradient));
+}
+
+/// A range in pieces of `size`.
+fn cut(range: Range<usize>, size: usize) -> Vec<Range<usize>> {
+    range.clone().step_by(size).map(|start| start..(start + size).min(range.end)).collect()
+}
+
+/// Sums of the gradients of a range of inputs × a range of outputs, tile by tile.
+///
+/// The channels of a tile are copied side by side before they are multiplied: pixels that are a power of
+/// two apart would fall on each other in the cache.
+struct WeightSums {
+    set: InstructionSet,
+    /// Inputs and outputs of a pixel.
+    channels: [usize; 2],
+    rows: Vec<Range<usize>>,
+    columns: Vec<Range<usize>>,
+    /// By column range, then row range.
+    tiles: Vec<Panels>,
+    input: Vec<Vec<f32>>,
+    gradient: Vec<Vec<f32>>,
+}
+
+impl WeightSums {
+    fn new(set: InstructionSet, channels: [usize; 2], [rows, columns]: [&Range<usize>; 2]) -> Self {
+        let (rows, columns) = (cut(rows.clone(), TILE), cut(columns.clone(), TILE));
+        let tile = |columns: &Range<usize>| {
+            let columns = columns.len();
+            rows.iter().map(move |rows| Panels::zeros(set, rows.len(), columns))
+        };
+        let scratch = |ranges: &[Range<usize>]| {
+            ranges.iter().map(|range| vec![0.0; TILE_PIXELS * range.len()]).collect()
+        };
+        Self {
+            tiles: columns.iter().flat_map(tile).collect(),
+            input: scratch(&rows),
+            gradient: scratch(&columns),
+            set,
+            channels,
+            rows,
+            columns,
+        }
+    }
+
+    /// Adds the products of some pixels.
+    fn add_outer(&mut self, input: &[f32], gradient: &[f32]) {
+        let Self { set, channels: [inputs, outputs], .. } = *self;
         let blocks = input.chunks(TILE_PIXELS * inputs).zip(gradient.chunks(TILE_PIXELS * outputs));
         for (input, gradient) in blocks {
             let n = input.len() / inputs;
-            pick(&mut x, input, inputs, rows);
-            pick(&mut outputs_gradient, gradient, outputs, columns);
-            let view = View::vectors(n, rows.len());
-            let grid = pixels(columns.len());
-            products::outer(layer.set, &x, view, &outputs_gradient, grid, &mut sums);
+            for (out, range) in self.input.iter_mut().zip(&self.rows) {
+                pick(set, out, input, inputs, range);
+            }
+            for (out, range) in self.gradient.iter_mut().zip(&self.columns) {
+                pick(set, out, gradient, outputs, range);
+            }
+            let (rows, columns) = (self.input.iter().zip(&self.rows), &self.columns);
+            let pairs = self
+                .gradient
+                .iter()
+                .zip(columns)
+                .flat_map(|column| rows.clone().map(move |row| (row, column)));
+            for (sums, ((x, rows), (gradient, columns))) in self.tiles.iter_mut().zip(pairs) {
+                let view = View::vectors(n, rows.len());
+                products::outer(set, x, view, gradient, pixels(columns.len()), sums);
+            }
         }
-        sums
-    };
-    let parts: Vec<Panels> = tiles.par_iter().map(sums).collect();
-    for ([rows, columns], part) in tiles.iter().zip(&parts) {
-        part.unpack_columns(&mut weight_gradient[columns.start * inputs + rows.start..], inputs);
+    }
+
+    /// Adds other sums of the same weights.
+    fn add(&mut self, other: &Self) {
+        self.tiles.iter_mut().zip(&other.tiles).for_each(|(sums, other)| sums.add(other));
+    }
+
+    /// Writes the sums into a layer's weights.
+    fn unpack(&self, weights: &mut [f32]) {
+        let inputs = self.channels[0];
+        let places = self.columns.iter().flat_map(|columns| {
+            self.rows.iter().map(move |rows| columns.start * inputs + rows.start)
+        });
+        for (tile, place) in self.tiles.iter().zip(places) {
+            tile.unpack_columns(&mut weights[place..], inputs);
+        }
     }
 }
 
-/// Copies a range of the channels of some pixels.
-fn pick(out: &mut [f32], values: &[f32], channels: usize, range: &Range<usize>) {
-    for (out, values) in out.chunks_exact_mut(range.len()).zip(values.chunks_exact(channels)) {
+compiled! {
+    /// Copies a range of the channels of some pixels.
+    fn pick(out: &mut [f32], values: &[f32], channels: usize, range: &Range<usize>) = pick_body
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled for an instruction set")]
+fn pick_body(out: &mut [f32], values: &[f32], channels: usize, range: &Range<usize>) {
+    let pixels = values.chunks_exact(channels);
+    if range.len() == TILE {
+        // A length that the compiler knows is copied without a call.
+        for (out, values) in out.as_chunks_mut::<TILE>().0.iter_mut().zip(pixels) {
+            *out = *values[range.start..].first_chunk().expect("the range lies in the pixel");
+        }
+        return;
+    }
+    for (out, values) in out.chunks_exact_mut(range.len()).zip(pixels) {
         out.copy_from_slice(&values[range.clone()]);
     }
 }
@@ -189,7 +285,7 @@ fn few_weights(
     let of_piece = piece(n_pixels);
     let weights = input_gradient.is_some().then(|| transposed(layer));
     let work = |piece_idx: usize, mut place: Option<InputGradient<'_>>| {
-        let mut sums = Factor::zeros(layer.set, layer.taps, layer.connection);
+        let mut sums = WeightSums::new(layer.set, [inputs, outputs], [&(0..inputs), &(0..outputs)]);
         let (mut x_scratch, mut gradient_scratch) = (Vec::new(), Vec::new());
         let end = ((piece_idx + 1) * of_piece).min(n_pixels);
         for (block_idx, first) in (piece_idx * of_piece..end).step_by(block).enumerate() {
@@ -197,8 +293,7 @@ fn few_weights(
             let x = at_hand(layer, input, [first * inputs, n * inputs], &mut x_scratch);
             let range = [first * outputs, n * outputs];
             let gradient = at_hand(layer, gradient, range, &mut gradient_scratch);
-            let view = View { run: inputs, ..View::vectors(n, inputs) };
-            sums.add_outer(layer.set, (x, view), (gradient, pixels(outputs)));
+            sums.add_outer(x, gradient);
             if let (Some(InputGradient { values, into, after }), Some(weights)) =
                 (&mut place, &weights)
             {
@@ -214,7 +309,7 @@ fn few_weights(
         }
         sums
     };
-    let parts: Vec<Factor> = match input_gradient {
+    let parts: Vec<WeightSums> = match input_gradient {
         Some(InputGradient { values, into, after }) => values
             .par_chunks_mut(of_piece * inputs)
             .enumerate()
@@ -222,5 +317,8 @@ fn few_weights(
             .collect(),
         None => (0..n_pixels.div_ceil(of_piece)).into_par_iter().map(|i| work(i, None)).collect(),
     };
-    add_up(parts).unpack(layer.taps, weight_gradient);
+    let mut parts = parts.into_iter();
+    let mut sums = parts.next().expect("a batch has pictures");
+    parts.for_each(|part| sums.add(&part));
+    sums.unpack(weight_gradient);
 }

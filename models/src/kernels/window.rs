@@ -140,7 +140,7 @@ impl Layer<'_> {
 }
 
 /// The sum of all parts, in their order.
-pub(super) fn add_up(parts: Vec<Factor>) -> Factor {
+fn add_up(parts: Vec<Factor>) -> Factor {
     let mut parts = parts.into_iter();
     let mut sum = parts.next().expect("a batch has pictures");
     parts.for_each(|part| sum.add(&part));

@@ -1,12 +1,12 @@
-//! Which pictures make a batch, and how they are changed: decided by seed, stage, epoch and index.
+//! Which pictures make a batch: decided by seed, stage, epoch and index.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
-use rayon::prelude::*;
-use tridot_sim::network::Shape;
 
-use super::plan::Augmentation;
-use crate::data::Pictures;
+use super::augment::augmented;
+use super::plan::Stage;
+use crate::Error;
+use crate::data::{self, Made, Pictures, Scratch, Source, Work};
 
 /// What a stream of random numbers is for.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +15,7 @@ enum Purpose {
     Order = 2,
     Picture = 3,
     Weights = 4,
+    StandIn = 5,
 }
 
 fn generator(seed: u64, purpose: Purpose, [a, b]: [u64; 2], stream: u64) -> ChaCha8Rng {
@@ -59,7 +60,7 @@ fn shuffle(order: &mut [usize], generator: &mut ChaCha8Rng) {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the remainder is below a usize")]
-fn below(generator: &mut ChaCha8Rng, n: usize) -> usize {
+pub(super) fn below(generator: &mut ChaCha8Rng, n: usize) -> usize {
     (generator.next_u64() % n as u64) as usize
 }
 
@@ -71,69 +72,57 @@ pub(super) struct Place {
     pub(super) epoch: usize,
 }
 
-/// The pixels of a batch, changed, and its labels.
-pub(super) fn batch(
-    pictures: &Pictures,
-    indices: &[usize],
-    place: Place,
-    augmentation: Augmentation,
-) -> (Vec<u8>, Vec<u8>) {
-    let elements = pictures.shape.elements();
-    let mut pixels = vec![0; indices.len() * elements];
-    pixels.par_chunks_mut(elements).zip(indices).for_each(|(pixels, &picture_idx)| {
-        let source = pictures.picture(picture_idx);
-        let epoch = [place.stage as u64, place.epoch as u64];
-        let mut dice = generator(place.seed, Purpose::Picture, epoch, picture_idx as u64);
-        let side = 2 * augmentation.crop + 1;
-        let shift = [below(&mut dice, side), below(&mut dice, side)];
-        let flipped = augmentation.flip && below(&mut dice, 2) == 1;
-        changed(pictures.shape, source, pixels, shift, augmentation.crop, flipped);
-    });
-    (pixels, indices.iter().map(|&i| pictures.labels[i]).collect())
-}
+/// How often a picture that cannot be read is replaced by another before all is given up: as at most
+/// a small share is unreadable, some other fault is to blame then.
+const STAND_INS: usize = 100;
 
-/// A crop of the picture with `pad` black pixels around it, from row and column `shift`, perhaps
-/// left and right exchanged.
-fn changed(
-    shape: Shape,
-    source: &[u8],
-    out: &mut [u8],
-    shift: [usize; 2],
-    pad: usize,
-    flipped: bool,
-) {
-    let channels = shape.channels;
-    for (pixel, out) in out.chunks_exact_mut(channels).enumerate() {
-        let (row, column) = (pixel / shape.width, pixel % shape.width);
-        let column = if flipped { shape.width - 1 - column } else { column };
-        let (row, column) = (row + shift[0], column + shift[1]);
-        let inside =
-            pad <= row && pad <= column && row - pad < shape.height && column - pad < shape.width;
-        if inside {
-            let start = ((row - pad) * shape.width + column - pad) * channels;
-            out.copy_from_slice(&source[start..start + channels]);
+/// Hands over the batches of these pictures in order, changed; the next ones are made meanwhile.
+///
+/// A picture that cannot be read is replaced by another of the same epoch, so that every batch is full
+/// and no other picture changes.
+pub(super) fn for_each(
+    source: Source<'_>,
+    order: &[usize],
+    place: Place,
+    stage: &Stage,
+    each: &mut dyn FnMut(&Pictures) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let epoch = [place.stage as u64, place.epoch as u64];
+    let make = |position: usize, scratch: &mut Scratch, out: &mut [u8]| {
+        let stream = order[position] as u64;
+        let mut dice = generator(place.seed, Purpose::Picture, epoch, stream);
+        let mut others = generator(place.seed, Purpose::StandIn, epoch, stream);
+        let mut made = Made { label: None, damaged: Vec::new() };
+        let mut picture_idx = order[position];
+        while made.label.is_none() {
+            match source.open(picture_idx, scratch)? {
+                Ok(opened) => {
+                    augmented(opened, source.shape(), stage.augmentation, &mut dice, out);
+                    made.label = Some(source.labels()[picture_idx]);
+                }
+                Err(reason) if made.damaged.len() < STAND_INS => {
+                    made.damaged.push((picture_idx, reason));
+                    picture_idx = order[below(&mut others, order.len())];
+                }
+                // More than most sets may have: counting them refuses it, or the batch is refused.
+                Err(_) => return Ok(made),
+            }
         }
-    }
+        Ok(made)
+    };
+    let work = Work { source, pictures: order.len(), batch: stage.batch, make: &make };
+    data::batches(&work, &mut |batch| {
+        if batch.len() < stage.batch {
+            let reason = "too few can be read to replace those that cannot";
+            return Err(Error::malformed("training pictures", reason));
+        }
+        each(batch)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_crop_and_a_flip_by_hand() {
-        let source: Vec<u8> = (1..=6).collect(); // 2 × 3
-        let shape = Shape::new(2, 3, 1);
-        let crop = |shift, flipped| {
-            let mut out = vec![0; 6];
-            changed(shape, &source, &mut out, shift, 1, flipped);
-            out
-        };
-        assert_eq!(crop([1, 1], false), source);
-        assert_eq!(crop([0, 1], false), [0, 0, 0, 1, 2, 3]);
-        assert_eq!(crop([1, 2], false), [2, 3, 0, 5, 6, 0]);
-        assert_eq!(crop([1, 1], true), [3, 2, 1, 6, 5, 4]);
-    }
 
     #[test]
     fn an_epoch_has_every_picture_once_and_its_own_order() {

@@ -13,7 +13,7 @@ pub(super) struct Scored {
 
 /// The mean cross-entropy of some pictures, one set of logits each.
 #[expect(clippy::cast_possible_truncation, reason = "gradients are f32")]
-pub(super) fn cross_entropy(logits: &[f32], labels: &[u8]) -> Scored {
+pub(super) fn cross_entropy(logits: &[f32], labels: &[u16]) -> Scored {
     let classes = logits.len() / labels.len();
     let n = labels.len() as f64;
     let mut scored = Scored { loss: 0.0, gradient: Vec::with_capacity(logits.len()), correct: 0 };

@@ -7,6 +7,8 @@ use crate::kernels::finish;
 use crate::kernels::lanes::InstructionSet;
 use crate::layers::WeightQuantizer;
 
+mod files;
+
 /// One layer of every kind: dense, strided, depthwise, shortcut with pads, split, shuffle, pools.
 const NETWORK: &str = r#"
 format = 1
@@ -76,8 +78,8 @@ fn borrowed(set: &data::DataSet) -> TrainingData<'_> {
     TrainingData {
         name: set.name,
         classes: set.classes,
-        training: &set.calibration,
-        test: &set.test,
+        training: (&set.calibration).into(),
+        test: (&set.test).into(),
     }
 }
 
@@ -99,8 +101,8 @@ fn training_learns_and_its_quantized_network_keeps_what_was_learned() {
 
     // The integer network differs from the one in codes by the rounding of its multipliers alone:
     // few pictures lie so near to a border between classes that it matters.
-    let calibration =
-        CalibrationSet { name: set.name, pixels: &set.calibration.pixels, labels: None };
+    let pictures = (&set.calibration).into();
+    let calibration = CalibrationSet { name: set.name, pictures, labelled: false };
     let quantized = trainer.quantized_network(&calibration).unwrap();
     let network = export::network(&quantized, RoundingLimit::OneStep).unwrap().network;
     let logits = quantized.forward(&set.test.pixels).unwrap();
@@ -195,7 +197,7 @@ fn data_that_contradicts_the_network_is_refused() {
 }
 
 /// The loss of a batch, with soft weights.
-fn loss_of(model: &Model, tape: &mut Tape, pixels: &[u8], labels: &[u8], temperature: f64) -> f64 {
+fn loss_of(model: &Model, tape: &mut Tape, pixels: &[u8], labels: &[u16], temperature: f64) -> f64 {
     loss::cross_entropy(tape.forward(model, pixels, temperature).unwrap(), labels).loss
 }
 

@@ -49,7 +49,7 @@ fn no_linear_classifier_of_the_pixels_reaches_60_percent() {
     let inputs: Vec<f32> = set.calibration.pixels.iter().map(|&pixel| centered(pixel)).collect();
     let rows: Vec<&[f32]> = inputs.chunks_exact(SHAPE.elements()).collect();
     let mut best = 0.0_f64;
-    let mut solvers: Vec<Cgls> = (0..10u8)
+    let mut solvers: Vec<Cgls> = (0..10u16)
         .map(|class| {
             let targets = set.calibration.labels.iter();
             Cgls::new(
