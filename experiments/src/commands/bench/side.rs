@@ -60,8 +60,12 @@ pub(super) fn run(printer: &Printer) -> Result<Verdict> {
     let pictures = pictures(&topology, task.batch);
     let mut test = pictures.clone();
     test.truncate(1);
-    let data =
-        TrainingData { name: "noise", classes: topology.classes, training: &pictures, test: &test };
+    let data = TrainingData {
+        name: "noise",
+        classes: topology.classes,
+        training: (&pictures).into(),
+        test: (&test).into(),
+    };
     let texts = Texts { plan: plan(&task), network: task.network_file.clone() };
     let from = start(&topology);
     let mut trainer = Trainer::new(texts, Some(from), &data)?;
@@ -102,16 +106,18 @@ fn plan(task: &Task) -> String {
 fn noise(i: u64) -> u64 {
     const MASK: u64 = 0xFFFF_FFFF;
     let v = i.wrapping_mul(2_654_435_761) & MASK;
-    let v = (v ^ (v >> 15)) * 1_540_483_477 & MASK;
+    let v = ((v ^ (v >> 15)) * 1_540_483_477) & MASK;
     v ^ (v >> 13)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the low byte; a class is a remainder")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the low byte; fewer classes than pictures of a batch"
+)]
 fn pictures(topology: &Topology, batch: usize) -> Pictures {
     let n = (batch * topology.input.elements()) as u64;
     let pixels = (0..n).map(|i| noise((1 << 40) + i) as u8).collect();
-    let most = topology.classes.min(256);
-    let labels = (0..batch).map(|i| (i % most) as u8).collect();
+    let labels = (0..batch).map(|i| (i % topology.classes) as u16).collect();
     Pictures { shape: topology.input, pixels, labels }
 }
 

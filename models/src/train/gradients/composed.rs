@@ -12,7 +12,7 @@ use crate::topology::{Activation, TopologyLayer, TopologyOperator};
 pub(super) fn gradients(
     model: &mut Model,
     pixels: &[u8],
-    labels: &[u8],
+    labels: &[u16],
 ) -> Vec<(String, Vec<f32>)> {
     let variable = |slot: super::Slot<'_>| {
         let values = Tensor::from_slice(slot.values, slot.values.len(), &Device::Cpu).unwrap();

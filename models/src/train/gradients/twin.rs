@@ -83,7 +83,7 @@ impl<'a> Twin<'a> {
     pub(super) fn run(
         &self,
         pixels: &[u8],
-        labels: &[u8],
+        labels: &[u16],
         tape: Option<&Tape>,
     ) -> (f64, BTreeMap<String, Vec<f64>>) {
         let topology = &self.model.float.topology;
@@ -326,7 +326,7 @@ fn max_pool(layer: &TopologyLayer, x: &Tensor, window: Window, pads: Pads) -> Te
 }
 
 /// The mean of −ln softmax(logits)[label].
-pub(super) fn cross_entropy(logits: &Tensor, labels: &[u8]) -> Tensor {
+pub(super) fn cross_entropy(logits: &Tensor, labels: &[u16]) -> Tensor {
     let logits = logits.flatten_from(1).unwrap();
     let classes = logits.dim(1).unwrap();
     let most = logits.max_keepdim(1).unwrap().detach();
