@@ -27,25 +27,36 @@ fn near(what: &str, ours: &Tensor, plain: &Tensor) {
     }
 }
 
-/// The same function of `f32` and of `f64` arguments: the first is ours, the second candle's.
+/// The same function of `f32` and of `f64` arguments: the first is ours, the second candle's. Where there
+/// is a GPU and the feature for it, a third time there.
 fn compare(arguments: &[Tensor], function: impl Fn(&[Tensor]) -> Result<Tensor, Error>) {
-    let run = |dtype| {
-        let var = |tensor: &Tensor| Var::from_tensor(&tensor.to_dtype(dtype).unwrap()).unwrap();
+    let run = |dtype, device: &Device| {
+        let var = |tensor: &Tensor| {
+            let moved = tensor.to_dtype(dtype).unwrap().to_device(device).unwrap();
+            Var::from_tensor(&moved).unwrap()
+        };
         let vars: Vec<Var> = arguments.iter().map(var).collect();
         // Behind an operation, so that nothing that needs a gradient is a variable itself.
         let behind = |var: &Var| (var.as_tensor() * 2.0).unwrap();
         let out = function(&vars.iter().map(behind).collect::<Vec<_>>()).unwrap();
-        let weights = noise(out.dims(), 99).to_dtype(dtype).unwrap();
+        let weights = noise(out.dims(), 99).to_dtype(dtype).unwrap().to_device(device).unwrap();
         let loss = (&out * weights).unwrap().sum_all().unwrap();
         let gradients = loss.backward().unwrap();
         let of_var = |var: &Var| gradients.get(var).unwrap().clone();
         (out, vars.iter().map(of_var).collect::<Vec<_>>())
     };
-    let ((ours, our_gradients), (plain, gradients)) = (run(DType::F32), run(DType::F64));
-    near("values", &ours, &plain);
-    for (i, (ours, plain)) in our_gradients.iter().zip(&gradients).enumerate() {
-        near(&format!("gradient of argument {i}"), ours, plain);
+    let (plain, gradients) = run(DType::F64, &Device::Cpu);
+    for device in [Some(Device::Cpu), gpu()].into_iter().flatten() {
+        let (ours, our_gradients) = run(DType::F32, &device);
+        near("values", &ours, &plain);
+        for (i, (ours, plain)) in our_gradients.iter().zip(&gradients).enumerate() {
+            near(&format!("gradient of argument {i}"), ours, plain);
+        }
     }
+}
+
+fn gpu() -> Option<Device> {
+    if cfg!(feature = "cuda") { Device::new_cuda(0).ok() } else { None }
 }
 
 /// Windows over pictures whose sides have different rests by the stride.

@@ -11,7 +11,7 @@ use tridot_models::topology::{Bias, Topology, TopologyLayer, TopologyOperator};
 use tridot_models::train::{Texts, Trainer, TrainingData};
 
 use crate::cli::Verdict;
-use crate::print::Printer;
+use crate::print;
 
 /// The most bytes of a task: a network file and its description.
 const MAX_TASK_BYTES: u64 = 1 << 26;
@@ -51,7 +51,7 @@ pub(super) struct Step {
     pub(super) loss: f64,
 }
 
-pub(super) fn run(printer: &Printer) -> Result<Verdict> {
+pub(super) fn run() -> Result<Verdict> {
     let input = io::stdin().lock();
     let mut lines = io::Read::take(input, MAX_TASK_BYTES).lines();
     let Some(line) = lines.next() else { bail!("standard input: no task") };
@@ -69,7 +69,7 @@ pub(super) fn run(printer: &Printer) -> Result<Verdict> {
     let texts = Texts { plan: plan(&task), network: task.network_file.clone() };
     let from = start(&topology);
     let mut trainer = Trainer::new(texts, Some(from), &data)?;
-    printer.answer(&Ready {
+    print::answer(&Ready {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         parameters: parameters(&topology),
         macs: topology.macs(),
@@ -78,7 +78,7 @@ pub(super) fn run(printer: &Printer) -> Result<Verdict> {
         line?;
         let start = Instant::now();
         let report = trainer.epoch(&data, &mut |_| ())?;
-        printer.answer(&Step { seconds: start.elapsed().as_secs_f64(), loss: report.loss })?;
+        print::answer(&Step { seconds: start.elapsed().as_secs_f64(), loss: report.loss })?;
     }
     Ok(Verdict::Yes)
 }
