@@ -4,7 +4,9 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::Mutex;
 
-use anyhow::{Context as _, Result};
+#[cfg(feature = "train")]
+use anyhow::Context as _;
+use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
@@ -88,14 +90,6 @@ impl Printer {
         Ok(())
     }
 
-    /// A line of JSON for the program that asked, now.
-    #[cfg(feature = "train")]
-    pub(crate) fn answer<T: Serialize>(&self, answer: &T) -> Result<()> {
-        let line = format!("{}\n", serde_json::to_string(answer)?);
-        let mut output = io::stdout().lock();
-        output.write_all(line.as_bytes()).and_then(|()| output.flush()).context("standard output")
-    }
-
     /// Text as it is, for people and programs alike.
     pub(crate) fn verbatim(&self, text: &str) {
         self.push(text);
@@ -140,6 +134,14 @@ impl Printer {
             .with_style(style)
             .with_message(what.to_owned())
     }
+}
+
+/// A line of JSON for the program that asked, now.
+#[cfg(feature = "train")]
+pub(crate) fn answer<T: Serialize>(answer: &T) -> Result<()> {
+    let line = format!("{}\n", serde_json::to_string(answer)?);
+    let mut output = io::stdout().lock();
+    output.write_all(line.as_bytes()).and_then(|()| output.flush()).context("standard output")
 }
 
 /// An error, in one line, whatever the options.

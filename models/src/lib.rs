@@ -4,7 +4,7 @@
 //! [`calibrate`] quantizes it with [`dbq`] and measures ranges on pictures from [`data`];
 //! [`train`] trains it, in float or with soft quantizers, and [`checkpoint`] keeps that on file;
 //! [`export`] writes the integer [`tridot_sim::network::Network`]; [`candle_model`] computes that
-//! network a third way, to be compared bit for bit.
+//! network a third way, to be compared bit for bit. [`operators`] are those of training, for candle.
 
 pub mod calibrate;
 pub mod candle_model;
@@ -17,6 +17,7 @@ pub mod float;
 pub mod import;
 mod kernels;
 mod layers;
+pub mod operators;
 mod optim;
 pub mod scheme;
 pub mod topology;

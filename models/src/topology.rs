@@ -11,7 +11,7 @@ mod expand;
 pub mod file;
 mod operator;
 mod raw;
-mod window;
+pub(crate) mod window;
 
 #[cfg(test)]
 mod tests;

@@ -23,7 +23,7 @@ mod loss;
 mod model;
 mod plan;
 
-pub(crate) use forward::Tape;
+pub(crate) use forward::{Normal, Tape, normal_of, tail_of};
 pub(crate) use model::{Model, Slot};
 pub use plan::{
     Augmentation, Growth, Kind, ResizedCrop, Stage, Start, Synthetic, Temperature, TrainingPlan,

@@ -14,6 +14,6 @@ mod training;
 pub(crate) fn run(arguments: &BenchArgs, printer: &Printer) -> Result<Verdict> {
     match &arguments.measured {
         Measured::Training(arguments) => training::run(arguments, printer),
-        Measured::TrainingSide => side::run(printer),
+        Measured::TrainingSide => side::run(),
     }
 }

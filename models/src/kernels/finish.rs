@@ -163,12 +163,12 @@ impl Moments {
     }
 
     /// Adds those of whole pixels.
-    pub(super) fn add(&mut self, set: InstructionSet, values: &[f32]) {
+    pub(crate) fn add(&mut self, set: InstructionSet, values: &[f32]) {
         add_moments(set, self, values);
     }
 
     /// Adds other values' sums.
-    pub(super) fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         self.sums.merge(&other.sums);
         self.squares.merge(&other.squares);
     }

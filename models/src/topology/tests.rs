@@ -122,7 +122,7 @@ fn mobilenetv1_for_cifar10_has_the_counts_of_its_list_of_layers() {
     // Channels and stride of each depthwise and pointwise pair, as `pytorch-cifar` lists them.
     let pairs = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1), (512, 1)];
     let pairs = pairs.into_iter().chain([(512, 1), (512, 1), (512, 1), (1024, 2), (1024, 1)]);
-    for (name, divisor) in [("mobilenetv1-cifar10", 1), ("mobilenetv1-0.5-cifar10", 2)] {
+    for (name, divisor) in [("mobilenetv1-cifar10", 1), ("mobilenetv1-0.5-cifar10", 2_usize)] {
         let (mut side, mut channels) = (32, 32 / divisor);
         let mut macs = side * side * 27 * channels;
         let mut count = 27 * channels + 2 * channels;
@@ -134,12 +134,9 @@ fn mobilenetv1_for_cifar10_has_the_counts_of_its_list_of_layers() {
             channels = wide;
         }
         let topology = builtin(name).unwrap();
-        assert_eq!(
-            layer(&topology, "block13.pointwise").shape,
-            Shape::new(2, 2, 1024 / divisor as usize)
-        );
-        assert_eq!(topology.macs(), macs + channels * 10, "{name}");
-        assert_eq!(parameters(&topology), count + channels * 10 + 10, "{name}");
+        assert_eq!(layer(&topology, "block13.pointwise").shape, Shape::new(2, 2, channels));
+        assert_eq!(topology.macs(), (macs + channels * 10) as u64, "{name}");
+        assert_eq!(parameters(&topology), (count + channels * 10 + 10) as u64, "{name}");
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) fn same(input: Shape, window: Window) -> Pads {
 }
 
 /// Height and width under a window; the channels are the input's.
-pub(super) fn output(
+pub(crate) fn output(
     place: &str,
     input: Shape,
     window: Window,

@@ -384,7 +384,7 @@ impl Normal {
     /// The gradients of bias or batch norm, and how the gradient by the output becomes that by the
     /// sums; none where they are the same.
     #[expect(clippy::cast_possible_truncation, reason = "gradients are f32")]
-    fn backward(&self, found: &AffineSums) -> (LayerGradients, Option<Through>) {
+    pub(crate) fn backward(&self, found: &AffineSums) -> (LayerGradients, Option<Through>) {
         let narrow = |values: &[f64]| values.iter().map(|&value| value as f32).collect::<Vec<_>>();
         let mut of_layer =
             LayerGradients { offsets: narrow(found.sums()), ..LayerGradients::default() };

@@ -41,14 +41,14 @@ impl Default for Tape {
 
 /// `gain · sum + offset` per channel with the tail after it, and the statistics behind it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Normal {
+pub(crate) struct Normal {
     /// As many as channels.
-    pub(super) gains: Vec<f32>,
-    pub(super) affine: Affine,
+    pub(crate) gains: Vec<f32>,
+    pub(crate) affine: Affine,
     /// None without batch norm.
     pub(super) statistics: Option<Statistics>,
     /// Means, or 0: what products of gradients are taken from.
-    pub(super) centers: PerChannel,
+    pub(crate) centers: PerChannel,
 }
 
 /// Of the sums of a batch, per channel.
@@ -76,7 +76,7 @@ pub(super) fn taps_of(geometry: &Geometry, input: Shape, output: Shape) -> (Taps
 }
 
 /// The activation as a clamp, and the rounding after it.
-pub(super) fn tail_of(activation: Activation, codes: Option<Codes>) -> Tail {
+pub(crate) fn tail_of(activation: Activation, codes: Option<Codes>) -> Tail {
     let (low, high) = match activation {
         Activation::Identity => (f32::NEG_INFINITY, f32::INFINITY),
         Activation::Relu => (0.0, f32::INFINITY),
@@ -303,7 +303,7 @@ fn read_input(
 
 /// Batch norm by the statistics of the sums, or the bias.
 #[expect(clippy::cast_possible_truncation, reason = "activations are f32")]
-fn normal_of(
+pub(crate) fn normal_of(
     name: &str,
     parameters: &LayerParameters,
     moments: &Moments,

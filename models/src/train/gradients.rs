@@ -4,6 +4,7 @@
 use super::*;
 use crate::data;
 
+mod composed;
 mod twin;
 
 use twin::Twin;
@@ -121,7 +122,7 @@ fn compare(case: &Case, mut model: Model, forward: Forward) {
         let distance = norm(pairs.map(|(&ours, twins)| f64::from(ours) - twins));
         // A gradient of nothing but rounding has no direction.
         let allowed = TOLERANCE * (norm(twins.iter().copied()) + 1e-3 * whole);
-        if !(distance <= allowed) {
+        if distance.is_nan() || allowed < distance {
             wrong.push(format!("{name}: {distance:e} of {allowed:e}"));
         }
     }
@@ -166,4 +167,27 @@ fn a_shufflenetv2_in_float() {
 #[test]
 fn a_shufflenetv2_with_branches_and_codes() {
     compare(&SHUFFLENETV2, SHUFFLENETV2.quantized(), Forward::Tapes);
+}
+
+/// The same networks of [`crate::operators`], through candle's autograd.
+#[test]
+fn candle_operators_give_the_gradients_of_the_tape() {
+    for case in [RESNET20, MOBILENETV1, MOBILENETV2, SHUFFLENETV2] {
+        let mut model = case.model();
+        let (pixels, labels) = case.pictures();
+        let mut tape = Tape::default();
+        let logits = tape.forward(&model, &pixels, 1.0).unwrap();
+        let scored = loss::cross_entropy(logits, &labels);
+        let gradients = tape.backward(&model, &scored.gradient, 1.0).unwrap();
+        let composed = composed::gradients(&mut model, &pixels, &labels);
+        let gradients = model.in_order(gradients);
+        assert_eq!(gradients.len(), composed.len());
+        let whole = norm(gradients.iter().flatten().map(|&g| g.into()));
+        for (gradient, (name, composed)) in gradients.iter().zip(&composed) {
+            let distance =
+                norm(gradient.iter().zip(composed).map(|(a, b)| f64::from(*a) - f64::from(*b)));
+            let size = norm(gradient.iter().map(|&g| g.into()));
+            assert!(distance <= 2e-3 * size + 1e-5 * whole, "{name}: {distance} of {size}");
+        }
+    }
 }

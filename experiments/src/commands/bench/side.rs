@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
-use tridot_models::data::{Pictures, Source};
+use tridot_models::data::Pictures;
 use tridot_models::float::{BatchNormParameters, FloatNetwork, LayerParameters};
 use tridot_models::topology::{Bias, Topology, TopologyLayer, TopologyOperator};
 use tridot_models::train::{Texts, Trainer, TrainingData};
 
 use crate::cli::Verdict;
-use crate::print::Printer;
+use crate::print;
 
 /// The most bytes of a task: a network file and its description.
 const MAX_TASK_BYTES: u64 = 1 << 26;
@@ -51,7 +51,7 @@ pub(super) struct Step {
     pub(super) loss: f64,
 }
 
-pub(super) fn run(printer: &Printer) -> Result<Verdict> {
+pub(super) fn run() -> Result<Verdict> {
     let input = io::stdin().lock();
     let mut lines = io::Read::take(input, MAX_TASK_BYTES).lines();
     let Some(line) = lines.next() else { bail!("standard input: no task") };
@@ -63,13 +63,13 @@ pub(super) fn run(printer: &Printer) -> Result<Verdict> {
     let data = TrainingData {
         name: "noise",
         classes: topology.classes,
-        training: Source::Memory(&pictures),
-        test: Source::Memory(&test),
+        training: (&pictures).into(),
+        test: (&test).into(),
     };
     let texts = Texts { plan: plan(&task), network: task.network_file.clone() };
     let from = start(&topology);
     let mut trainer = Trainer::new(texts, Some(from), &data)?;
-    printer.answer(&Ready {
+    print::answer(&Ready {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         parameters: parameters(&topology),
         macs: topology.macs(),
@@ -78,7 +78,7 @@ pub(super) fn run(printer: &Printer) -> Result<Verdict> {
         line?;
         let start = Instant::now();
         let report = trainer.epoch(&data, &mut |_| ())?;
-        printer.answer(&Step { seconds: start.elapsed().as_secs_f64(), loss: report.loss })?;
+        print::answer(&Step { seconds: start.elapsed().as_secs_f64(), loss: report.loss })?;
     }
     Ok(Verdict::Yes)
 }
@@ -106,16 +106,18 @@ fn plan(task: &Task) -> String {
 fn noise(i: u64) -> u64 {
     const MASK: u64 = 0xFFFF_FFFF;
     let v = i.wrapping_mul(2_654_435_761) & MASK;
-    let v = (v ^ (v >> 15)) * 1_540_483_477 & MASK;
+    let v = ((v ^ (v >> 15)) * 1_540_483_477) & MASK;
     v ^ (v >> 13)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the low byte; a class is a remainder")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the low byte; fewer classes than pictures of a batch"
+)]
 fn pictures(topology: &Topology, batch: usize) -> Pictures {
     let n = (batch * topology.input.elements()) as u64;
     let pixels = (0..n).map(|i| noise((1 << 40) + i) as u8).collect();
-    let most = topology.classes.min(256);
-    let labels = (0..batch).map(|i| (i % most) as u16).collect();
+    let labels = (0..batch).map(|i| (i % topology.classes) as u16).collect();
     Pictures { shape: topology.input, pixels, labels }
 }
 

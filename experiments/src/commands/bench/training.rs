@@ -75,10 +75,8 @@ pub(crate) fn run(arguments: &TrainingBenchArgs, printer: &Printer) -> Result<Ve
         arguments.networks.iter().map(String::as_str).collect()
     };
     let networks = names.iter().map(|name| network(name)).collect::<Result<Vec<_>>>()?;
-    let python = match arguments.alone {
-        true => None,
-        false => Some(environment::python(arguments, printer)?),
-    };
+    let python =
+        if arguments.alone { None } else { Some(environment::python(arguments, printer)?) };
     let ours = std::env::current_exe().context("the path of this program")?;
     let mut report = Report {
         allocator: match arguments.allocator {

@@ -185,9 +185,9 @@ impl<'a> Twin<'a> {
             TopologyOperator::Split { first, channels } => x.narrow(1, first, channels).unwrap(),
             TopologyOperator::Concat => Tensor::cat(inputs, 1).unwrap(),
             TopologyOperator::Shuffle { groups } => {
-                let (n, c, h, w) = x.dims4().unwrap();
-                let x = x.reshape((n, groups, c / groups, h, w)).unwrap();
-                x.transpose(1, 2).unwrap().reshape((n, c, h, w)).unwrap()
+                let shape = x.dims4().unwrap();
+                let x = x.reshape((shape.0, groups, shape.1 / groups, shape.2, shape.3)).unwrap();
+                x.transpose(1, 2).unwrap().reshape(shape).unwrap()
             }
             TopologyOperator::Subsample { stride_height, stride_width } => {
                 let x = every(x, 2, 0, stride_height, layer.shape.height);
@@ -326,7 +326,7 @@ fn max_pool(layer: &TopologyLayer, x: &Tensor, window: Window, pads: Pads) -> Te
 }
 
 /// The mean of −ln softmax(logits)[label].
-fn cross_entropy(logits: &Tensor, labels: &[u16]) -> Tensor {
+pub(super) fn cross_entropy(logits: &Tensor, labels: &[u16]) -> Tensor {
     let logits = logits.flatten_from(1).unwrap();
     let classes = logits.dim(1).unwrap();
     let most = logits.max_keepdim(1).unwrap().detach();
@@ -338,5 +338,6 @@ fn cross_entropy(logits: &Tensor, labels: &[u16]) -> Tensor {
         chosen[i * classes + usize::from(label)] = -1.0 / labels.len() as f64;
     }
     let chosen = Tensor::from_vec(chosen, (labels.len(), classes), &Device::Cpu).unwrap();
+    let chosen = chosen.to_dtype(logits.dtype()).unwrap();
     (by_class * chosen).unwrap().sum_all().unwrap()
 }
