@@ -6,7 +6,7 @@
 use std::ffi::{CStr, CString, c_char, c_int, c_longlong};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 mod model;
 
@@ -43,18 +43,34 @@ fn line(text: &str) -> CString {
     CString::new(text.replace('\0', " ")).unwrap_or_default()
 }
 
+/// What a handle holds, locked; none where it is null.
+fn locked<'a>(handle: *const Handle) -> Option<MutexGuard<'a, Guarded>> {
+    if handle.is_null() {
+        return None;
+    }
+    #[expect(unsafe_code, reason = "a handle comes from C as a pointer")]
+    // SAFETY: it is not null, so it is of `tridot_golden_open` and, as the header demands, not closed yet.
+    let handle = unsafe { &*handle };
+    Some(handle.0.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Takes a handle back; none where it is null.
+fn taken(handle: *mut Handle) -> Option<Box<Handle>> {
+    if handle.is_null() {
+        return None;
+    }
+    #[expect(unsafe_code, reason = "a handle comes from C as a pointer")]
+    // SAFETY: it is of `tridot_golden_open` and, as the header demands, closed once and used no more.
+    let handle = unsafe { Box::from_raw(handle) };
+    Some(handle)
+}
+
 /// Does something with a handle; -1 where it fails, panics, or the handle is null.
 fn with(
     handle: *const Handle,
     work: impl FnOnce(&mut Model) -> Result<i64, Failure>,
 ) -> c_longlong {
-    if handle.is_null() {
-        return -1;
-    }
-    #[expect(unsafe_code, reason = "a handle comes from C as a pointer")]
-    // SAFETY: it is not null, so it is of `tridot_golden_open` and, as the header demands, not closed yet.
-    let handle = unsafe { &*handle };
-    let mut guarded = handle.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(mut guarded) = locked(handle) else { return -1 };
     let Guarded { model, error } = &mut *guarded;
     let Some(model) = model else { return -1 };
     let result = catch_unwind(AssertUnwindSafe(|| work(model)))
@@ -95,26 +111,19 @@ pub extern "C" fn tridot_golden_open(
 }
 
 /// Frees a handle; null is allowed.
-#[expect(unsafe_code, reason = "C finds a function by its name, and a handle is a pointer")]
+#[expect(unsafe_code, reason = "C finds a function by its name")]
 #[unsafe(no_mangle)]
 pub extern "C" fn tridot_golden_close(handle: *mut Handle) {
-    if !handle.is_null() {
-        // SAFETY: it is of `tridot_golden_open` and, as the header demands, closed once and used no more.
-        let handle = unsafe { Box::from_raw(handle) };
-        drop(catch_unwind(AssertUnwindSafe(|| drop(handle))));
-    }
+    let handle = taken(handle);
+    drop(catch_unwind(AssertUnwindSafe(|| drop(handle))));
 }
 
 /// Why the last call failed; empty if it did not.
-#[expect(unsafe_code, reason = "C finds a function by its name, and a handle is a pointer")]
+#[expect(unsafe_code, reason = "C finds a function by its name")]
 #[unsafe(no_mangle)]
 pub extern "C" fn tridot_golden_error(handle: *mut Handle) -> *const c_char {
-    if handle.is_null() {
-        return c"the handle must not be null".as_ptr();
-    }
-    // SAFETY: it is not null, so it is of `tridot_golden_open` and, as the header demands, not closed yet.
-    let handle = unsafe { &*handle };
-    handle.0.lock().unwrap_or_else(PoisonError::into_inner).error.as_ptr()
+    let null = c"the handle must not be null".as_ptr();
+    locked(handle).map_or(null, |guarded| guarded.error.as_ptr())
 }
 
 /// Chooses a dot-product layer by name; returns how many input codes it has.

@@ -28,7 +28,7 @@ pub(super) struct Model {
 /// The layer that was chosen.
 #[derive(Debug)]
 struct Layer {
-    layer_idx: usize,
+    index: usize,
     images: usize,
     codes: Vec<i64>,
     vectors: Option<Vectors>,
@@ -67,19 +67,19 @@ impl Model {
 
     pub(super) fn choose(&mut self, name: &str, images: i32) -> Result<i64, Failure> {
         self.layer = None;
-        let layer_idx = self.network.layers.iter().position(|layer| layer.name == name);
-        let layer_idx = layer_idx.ok_or_else(|| {
+        let index = self.network.layers.iter().position(|layer| layer.name == name);
+        let index = index.ok_or_else(|| {
             format!("network `{}` has no layer `{}`", self.network.name, name.escape_debug())
         })?;
         let images = usize::try_from(images).unwrap_or(0);
-        let work = Work::of(&self.network, layer_idx, images)
+        let work = Work::of(&self.network, index, images)
             .ok_or_else(|| format!("layer `{name}`: is no dot-product layer"))?;
         work.fits(&self.arch).map_err(|error| error.to_string())?;
         let codes = work.input.elements().checked_mul(images).filter(|&n| n < 1 << 28);
         let codes = codes.ok_or_else(|| {
             format!("layer `{name}`: the number of images must be below 2^28 codes, got {images}")
         })?;
-        let layer = Layer { layer_idx, images, codes: vec![0; codes], vectors: None, edges: None };
+        let layer = Layer { index, images, codes: vec![0; codes], vectors: None, edges: None };
         self.layer = Some(layer);
         i64::try_from(codes).map_err(|error| error.to_string())
     }
@@ -100,7 +100,7 @@ impl Model {
     pub(super) fn run(&mut self) -> Result<i64, Failure> {
         self.chosen()?;
         let Self { network, arch, layer: Some(layer) } = self else { unreachable!("it is chosen") };
-        let vectors = Vectors::new(network, layer.layer_idx, arch, layer.images, &layer.codes)
+        let vectors = Vectors::new(network, layer.index, arch, layer.images, &layer.codes)
             .map_err(|error| error.to_string())?;
         let cycles = vectors.expected.cycles;
         layer.vectors = Some(vectors);
@@ -140,7 +140,7 @@ impl Model {
     pub(super) fn start(&mut self) -> Result<i64, Failure> {
         self.chosen()?;
         let Self { network, arch, layer: Some(layer) } = self else { unreachable!("it is chosen") };
-        let job = Job::new(network, layer.layer_idx, arch, layer.images, &layer.codes)
+        let job = Job::new(network, layer.index, arch, layer.images, &layer.codes)
             .map_err(|error| error.to_string())?
             .counting(ToggleCounting::On);
         let mut state = job.reset();
