@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 const ALLOWED_SKIPS: [&str; 3] = ["no data", "no AVX-512 VNNI", "no AVX2"];
 
 /// Tools that are not part of the toolchain.
-const TOOLS: [Tool; 7] = [
+const TOOLS: [Tool; 8] = [
     Tool {
         name: "cargo-nextest",
         version: &["cargo", "nextest", "--version"],
@@ -32,7 +32,8 @@ const TOOLS: [Tool; 7] = [
         install: Install::Cargo,
     },
     Tool { name: "typos", version: &["typos", "--version"], install: Install::Pip },
-    // The tests of the RTL run these three.
+    // The tests of the RTL run these four.
+    Tool { name: "cocotb", version: &["cocotb-config", "--version"], install: Install::Pip },
     Tool { name: "verilator", version: &["verilator", "--version"], install: Install::Apt },
     Tool { name: "iverilog", version: &["iverilog", "-V"], install: Install::Apt },
     Tool { name: "yosys", version: &["yosys", "-V"], install: Install::Apt },

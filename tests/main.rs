@@ -1,6 +1,7 @@
 //! Tests across the crates.
 #![cfg(test)]
 
+mod dpi;
 mod energy;
 mod equivalence;
 mod faulty;

@@ -12,6 +12,7 @@ use crate::support::{skip, slow};
 
 mod bench;
 mod cases;
+mod cocotb;
 mod faults;
 mod lint;
 mod tools;

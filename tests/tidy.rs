@@ -52,6 +52,7 @@ fn dependencies(manifest: &str) -> BTreeSet<String> {
 fn crates_depend_one_way_and_foreign_crates_have_one_home() {
     let allowed_ours = [
         ("sim/Cargo.toml", vec![]),
+        ("sim/dpi/Cargo.toml", vec!["tridot-sim"]),
         ("models/Cargo.toml", vec!["tridot-sim"]),
         ("reports/Cargo.toml", vec!["tridot-sim"]),
         ("experiments/Cargo.toml", vec!["tridot-models", "tridot-reports", "tridot-sim"]),
@@ -156,13 +157,13 @@ fn libraries_neither_print_nor_open_paths_nor_spawn_threads() {
 
 #[test]
 fn unsafe_code_stays_in_the_kernels_and_says_why() {
-    for folder in ["sim/src", "models/src", "reports/src", "experiments/src"] {
+    for folder in ["sim/src", "sim/dpi", "models/src", "reports/src", "experiments/src"] {
         for (path, text) in sources(folder) {
-            let homes = ["sim/src/kernels", "models/src/kernels"];
+            let homes = ["sim/src/kernels", "models/src/kernels", "sim/dpi/src"];
             let at_home = homes.iter().any(|home| path.with_extension("").starts_with(home));
             assert!(
                 at_home || !text.contains("unsafe {"),
-                "{}: unsafe code outside the kernels",
+                "{}: unsafe code outside the kernels and the DPI model",
                 path.display()
             );
             let lines: Vec<_> = text.lines().collect();
@@ -179,7 +180,9 @@ fn unsafe_code_stays_in_the_kernels_and_says_why() {
 #[test]
 fn the_map_names_every_source_file() {
     let map = read("ARCHITECTURE.md");
-    for folder in ["sim/src", "models/src", "reports/src", "experiments/src", "tests"] {
+    for folder in
+        ["sim/src", "sim/dpi/src", "models/src", "reports/src", "experiments/src", "tests"]
+    {
         for (path, _) in sources(folder) {
             // A submodule is covered by its folder.
             let covered = path.ancestors().any(|part| {

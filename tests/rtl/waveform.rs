@@ -24,7 +24,7 @@ type Values = BTreeMap<String, Vec<String>>;
 fn values(wave: &mut Waveform, start: u64, edges: u64) -> Values {
     let names = |wave: &Waveform| -> Vec<_> {
         let hierarchy = wave.hierarchy();
-        let vars = hierarchy.vars().map(|var| {
+        let vars = hierarchy.all_vars().map(|var| {
             let var = &hierarchy[var];
             (var.full_name(hierarchy), var.signal_ref())
         });
@@ -53,7 +53,7 @@ fn values(wave: &mut Waveform, start: u64, edges: u64) -> Values {
 fn first_edge(dump: &mut Waveform) -> u64 {
     let hierarchy = dump.hierarchy();
     let busy = hierarchy
-        .vars()
+        .all_vars()
         .find(|&var| hierarchy[var].full_name(hierarchy).ends_with("bench.machine.busy"));
     let signal = hierarchy[busy.unwrap()].signal_ref();
     dump.load_signals(&[signal]);

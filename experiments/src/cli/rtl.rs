@@ -23,10 +23,10 @@ pub(crate) enum RtlCommand {
 #[derive(Debug, Args)]
 pub(crate) struct LayersArgs {
     /// Only these layers, by name [default: every dot-product layer].
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', requires = "net")]
     pub(crate) layers: Vec<String>,
     /// Recorded pictures of the network, one batch [default: one synthetic picture, seed 0].
-    #[arg(long, value_name = "TRACE")]
+    #[arg(long, value_name = "TRACE", requires = "net")]
     pub(crate) trace: Option<PathBuf>,
 }
 

@@ -55,12 +55,11 @@ impl Tail {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the body of the loops over all values")]
     pub(super) fn slopes(self, z: f32) -> (f32, f32) {
-        // `&` and no branch: all is computed for whole vectors.
-        let moves = if (self.low < z) & (z < self.high) { 1.0 } else { 0.0 };
+        let moves = if self.low < z && z < self.high { 1.0 } else { 0.0 };
         let Some(codes) = self.codes else { return (moves, 0.0) };
         let code = held(z, self.low, self.high) * (1.0 / codes.scale);
         let rounded = (held(code, codes.low, codes.high) + NO_FRACTION) - NO_FRACTION;
-        let inside = if (codes.low <= code) & (code <= codes.high) { 1.0 } else { 0.0 };
+        let inside = if codes.low <= code && code <= codes.high { 1.0 } else { 0.0 };
         // y = scale · round(z / scale) inside, scale · limit outside; d scale = d clip / high.
         let by_clip = (rounded - inside * code) * (1.0 / codes.high);
         (moves * inside, by_clip)

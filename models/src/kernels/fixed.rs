@@ -1,6 +1,6 @@
 //! How well integers stand for weights.
 
-use super::lanes::{InstructionSet, compiled};
+use super::lanes::compiled;
 
 /// Sums that run side by side: as many on every machine, so that every machine finds the same.
 const LANES: usize = 8;
@@ -38,6 +38,7 @@ fn squared_error_body(weights: &[f32], scale: f64, most: f64) -> f64 {
 #[expect(clippy::float_cmp, reason = "sums are the same to the bit")]
 mod tests {
     use super::*;
+    use crate::kernels::lanes::InstructionSet;
 
     #[test]
     fn every_instruction_set_finds_the_same_error_as_the_definition() {

@@ -54,7 +54,7 @@ pub(super) struct Phase {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Phases {
     /// Those with any taps.
-    pub(super) phases: Vec<Phase>,
+    pub(super) all: Vec<Phase>,
     /// Whether there are input pixels without any taps.
     pub(super) leaves_out: bool,
     /// Rows and columns of outputs before a step that any phase looks at.
@@ -75,7 +75,7 @@ impl Phases {
         let rows = sides(window.kernel_height, window.stride_height, pads.top, input.height);
         let columns = sides(window.kernel_width, window.stride_width, pads.left, input.width);
         let mut phases = Phases {
-            phases: Vec::new(),
+            all: Vec::new(),
             leaves_out: false,
             before: [&rows, &columns].map(|sides| most(sides, |side| side.taps.len()) - 1),
             steps: [&rows, &columns].map(|sides| most(sides, |side| side.steps.end)),
@@ -89,7 +89,7 @@ impl Phases {
             if chosen.is_empty() {
                 phases.leaves_out = true;
             } else if !row.steps.is_empty() && !column.steps.is_empty() {
-                phases.phases.push(Phase {
+                phases.all.push(Phase {
                     factor: Factor::transposed(set, taps, connection, weights, &chosen),
                     taps: [row.taps.len(), column.taps.len()],
                     rows: row.steps.clone(),

@@ -164,7 +164,9 @@ fn by_weights(layer: &Layer<'_>, input: &[f32], gradient: &[f32], weight_gradien
         sums
     };
     let parts: Vec<WeightSums> = pairs.par_iter().map(sums).collect();
-    parts.iter().for_each(|part| part.unpack(weight_gradient));
+    for part in &parts {
+        part.unpack(weight_gradient);
+    }
 }
 
 /// A range in pieces of `size`.

@@ -247,7 +247,7 @@ macro_rules! tiles {
     };
     (@ $size:literal $n:expr, $most:expr, $call:ident::<$lanes:ident, $vectors:ident>, $at:ident, $tile:expr, $view:expr, $last:expr) => {
         if $size <= $most {
-            while $at + $size <= $n {
+            while $size <= $n - $at {
                 $call::<$lanes, $size, $vectors>($tile, $view, $last);
                 $at += $size;
             }

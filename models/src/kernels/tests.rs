@@ -182,7 +182,9 @@ fn wide_cases() -> Vec<Taps> {
 fn convolutions_and_both_their_gradients_equal_plain_loops() {
     for taps in cases().into_iter().chain(wide_cases()) {
         let case = Case::new(taps, Connection::Dense);
-        InstructionSet::available().into_iter().for_each(|set| case.check(set));
+        for set in InstructionSet::available() {
+            case.check(set);
+        }
     }
 }
 
@@ -191,7 +193,9 @@ fn depthwise_convolutions_and_both_their_gradients_equal_plain_loops() {
     for mut taps in cases() {
         taps.output.channels = taps.input.channels;
         let case = Case::new(taps, Connection::Depthwise);
-        InstructionSet::available().into_iter().for_each(|set| case.check(set));
+        for set in InstructionSet::available() {
+            case.check(set);
+        }
     }
 }
 

@@ -70,7 +70,9 @@ impl Layer<'_> {
         let pieces = out.par_chunks_mut(pictures * out_elements).enumerate().map(of_piece);
         let parts: Vec<Moments> = pieces.collect();
         let mut moments = Moments::new(self.taps.output.channels);
-        parts.iter().for_each(|part| moments.merge(part));
+        for part in &parts {
+            moments.merge(part);
+        }
         moments
     }
 
@@ -119,21 +121,19 @@ impl Layer<'_> {
             .is_some()
             .then(|| Phases::new(self.set, self.taps, self.connection, self.weights));
         let work = Backward { layer: self, input, gradient, phases };
-        let parts: Vec<Factor> = match input_gradient {
-            Some(InputGradient { values, into, after }) => values
-                .par_chunks_mut(pictures * in_elements)
-                .enumerate()
-                .map(|(i, values)| {
-                    let range = i * pictures..i * pictures + values.len() / in_elements;
-                    work.piece(i, range, Some(InputGradient { values, into, after }))
-                })
-                .collect(),
-            None => {
-                let n = input.len() / in_elements;
-                let starts: Vec<usize> = (0..n).step_by(pictures).collect();
-                let range = |start: usize| start..(start + pictures).min(n);
-                starts.par_iter().map(|&start| work.piece(0, range(start), None)).collect()
-            }
+        let parts: Vec<Factor> = if let Some(InputGradient { values, into, after }) = input_gradient
+        {
+            let pieces = values.par_chunks_mut(pictures * in_elements).enumerate();
+            let work = |(i, values): (usize, &mut [f32])| {
+                let range = i * pictures..i * pictures + values.len() / in_elements;
+                work.piece(i, range, Some(InputGradient { values, into, after }))
+            };
+            pieces.map(work).collect()
+        } else {
+            let n = input.len() / in_elements;
+            let range = |i: usize| i * pictures..((i + 1) * pictures).min(n);
+            let pieces = (0..n.div_ceil(pictures)).into_par_iter();
+            pieces.map(|i| work.piece(i, range(i), None)).collect()
         };
         add_up(parts).unpack(self.taps, weight_gradient);
     }
@@ -299,7 +299,7 @@ impl Backward<'_> {
         let view = view_of(taps, frame, band.len());
         sums.add_outer(set, (&scratch.input, view), (outputs, grid));
         if let (Some((values, into)), Some(phases)) = (place, &self.phases) {
-            for phase in &phases.phases {
+            for phase in &phases.all {
                 self.phase(phase, scratch, steps.clone(), values, *into);
             }
         }
