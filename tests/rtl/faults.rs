@@ -157,9 +157,12 @@ fn ten_faults_are_told_by_kind_and_place() {
             seen.outputs[*at] != vectors.expected.outputs[*at]
                 || seen.written_at[*at] != vectors.expected.written_at[*at]
         };
-        let place = (0..outputs).find(|at| match kind {
-            Kind::OffByOneCycle => wrong(at),
-            _ => seen.outputs[*at] != vectors.expected.outputs[*at],
+        let place = (0..outputs).find(|at| {
+            if kind == Kind::OffByOneCycle {
+                wrong(at)
+            } else {
+                seen.outputs[*at] != vectors.expected.outputs[*at]
+            }
         });
         assert_eq!(Some(first.index), place);
     }

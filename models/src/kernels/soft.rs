@@ -39,7 +39,7 @@ pub(crate) struct Levels {
 }
 
 /// `e^(−x)` for `0 ≤ x ≤ 20`, to 2·10^(−7) of its value.
-#[inline]
+#[inline(always)]
 fn decay(x: f32) -> f32 {
     const LOG2_E: f32 = std::f32::consts::LOG2_E;
     // ln 2 in two parts, so that n · LN_2_HIGH is exact.

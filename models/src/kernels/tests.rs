@@ -388,8 +388,8 @@ fn batch_norm_with_its_tail_has_the_gradient_of_finite_differences() {
     let mut gradient = vec![0.0; values.len()];
     through.copy(set, 0, &mut gradient);
 
-    let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
-    let (wide_values, wide_gammas, wide_betas) = (wide(&values), wide(&gammas), wide(&betas));
+    let [wide_values, wide_gammas, wide_betas] = [&values, &gammas, &betas]
+        .map(|values| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>());
     let difference = |at: &dyn Fn(f64) -> f64| (at(1e-5) - at(-1e-5)) / 2e-5;
     let moved = |values: &[f64], i: usize, step: f64| {
         let mut values = values.to_vec();
