@@ -154,16 +154,14 @@ fn ten_faults_are_told_by_kind_and_place() {
         assert!(findings.mismatches <= 2 * of_kind, "{}: {told}", kind.name());
         // The place is the first output that is wrong, in NHWC order.
         let wrong = |at: &usize| {
-            seen.outputs[*at] != vectors.expected.outputs[*at]
-                || seen.written_at[*at] != vectors.expected.written_at[*at]
-        };
-        let place = (0..outputs).find(|at| {
+            let expected = &vectors.expected;
             if kind == Kind::OffByOneCycle {
-                wrong(at)
+                seen.written_at[*at] != expected.written_at[*at]
             } else {
-                seen.outputs[*at] != vectors.expected.outputs[*at]
+                seen.outputs[*at] != expected.outputs[*at]
             }
-        });
+        };
+        let place = (0..outputs).find(wrong);
         assert_eq!(Some(first.index), place);
     }
 }

@@ -370,12 +370,13 @@ fn batch_norm_with_its_tail_has_the_gradient_of_finite_differences() {
         Affine { gains: PerChannel::new(&gains), offsets: PerChannel::new(&offsets), tail };
     let mut found = AffineSums::new(channels);
     found.add(set, (&affine, &PerChannel::new(&centers)), &values, &weights);
-    let n = rows as f64;
     let slopes: Vec<f64> = (0..channels)
-        .map(|c| -f64::from(gains[c]) * inverse[c].powi(2) * found.products()[c] / n)
+        .map(|c| -f64::from(gains[c]) * inverse[c].powi(2) * found.products()[c] / rows as f64)
         .collect();
     let constants: Vec<f32> = (0..channels)
-        .map(|c| (-f64::from(gains[c]) * found.sums()[c] / n - slopes[c] * means[c]) as f32)
+        .map(|c| {
+            (-f64::from(gains[c]) * found.sums()[c] / rows as f64 - slopes[c] * means[c]) as f32
+        })
         .collect();
     let slopes: Vec<f32> = slopes.iter().map(|&slope| slope as f32).collect();
     let through = Through {

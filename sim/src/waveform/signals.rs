@@ -1,4 +1,6 @@
 //! The registers and nets of the RTL that the stepped model holds, by their paths.
+//!
+//! The partial y are left out: of idle columns the stepped model has none.
 
 use super::{Source, has_operands};
 use crate::arch::Architecture;
@@ -29,8 +31,6 @@ enum What {
     Operand(usize, usize),
     /// Of an engine, branch and segment.
     Accumulator(usize),
-    /// Of a column.
-    Partials(usize),
 }
 
 /// A signal of the RTL.
@@ -70,10 +70,6 @@ pub(super) fn signals(arch: &Architecture, mapping: &Mapping) -> Vec<Signal> {
             let engine = format!("core.array.column[{column}].row[{row}].engine");
             add_engine(arch, mapping, (row, column), &engine, &mut add);
         }
-    }
-    for column in 0..arch.columns {
-        let bits = arch.rows * arch.segments() * 48;
-        add(format!("core.scaler.column[{column}].scaler.partials"), bits, What::Partials(column));
     }
     all
 }
@@ -156,7 +152,6 @@ impl Signal {
                 packed([nets.operands[tree * lanes + lane].into()].into_iter(), self.bits)
             }
             What::Accumulator(at) => packed([state.accumulators.values[at]].into_iter(), self.bits),
-            What::Partials(column) => self.partials(source, column),
         }
     }
 
@@ -177,19 +172,6 @@ impl Signal {
         }
         let count = values.len();
         packed(values.into_iter(), self.bits / count)
-    }
-
-    fn partials(&self, source: &Source<'_>, column: usize) -> Vec<u8> {
-        let Source { arch, mapping, state, .. } = source;
-        let mut values = Vec::new();
-        for row in 0..arch.rows {
-            for segment in 0..arch.segments() {
-                let at = (row * mapping.segments + segment) * arch.columns + column;
-                let used = segment < mapping.segments;
-                values.push(if used { state.partial[at] } else { 0 });
-            }
-        }
-        packed(values.into_iter(), self.bits / (arch.rows * arch.segments()))
     }
 }
 
