@@ -340,6 +340,19 @@ fn batch_norm_loss(
     (0..channels).map(of_channel).sum()
 }
 
+/// Mean and 1/√(variance + ε) of each channel.
+fn statistics(set: InstructionSet, values: &[f32], channels: usize) -> (Vec<f64>, Vec<f64>) {
+    let rows = (values.len() / channels) as f64;
+    let mut moments = Moments::new(channels);
+    moments.add(set, values);
+    let [sums, squares] = moments.totals();
+    let means: Vec<f64> = sums.iter().map(|sum| sum / rows).collect();
+    let of_channel =
+        |(square, mean): (&f64, &f64)| 1.0 / (square / rows - mean * mean + 1e-5).sqrt();
+    let inverse = squares.iter().zip(&means).map(of_channel).collect();
+    (means, inverse)
+}
+
 #[test]
 fn batch_norm_with_its_tail_has_the_gradient_of_finite_differences() {
     // So many codes that rounding does not show; the clip cuts a part of the values.
@@ -352,15 +365,7 @@ fn batch_norm_with_its_tail_has_the_gradient_of_finite_differences() {
         batch_norm_loss(values, &weights, gammas, betas, clip)
     };
     let set = InstructionSet::best();
-    let mut moments = Moments::new(channels);
-    moments.add(set, &values);
-    let [sums, squares] = moments.totals();
-    let means: Vec<f64> = sums.iter().map(|sum| sum / rows as f64).collect();
-    let inverse: Vec<f64> = squares
-        .iter()
-        .zip(&means)
-        .map(|(square, mean)| 1.0 / (square / rows as f64 - mean * mean + 1e-5).sqrt())
-        .collect();
+    let (means, inverse) = statistics(set, &values, channels);
     let gains: Vec<f32> = (0..channels).map(|c| gammas[c] * inverse[c] as f32).collect();
     let centers: Vec<f32> = means.iter().map(|&mean| mean as f32).collect();
     let offsets: Vec<f32> = (0..channels).map(|c| betas[c] - gains[c] * centers[c]).collect();
