@@ -14,6 +14,7 @@ use crate::Error;
 use crate::calibrate;
 use crate::float::LayerParameters;
 use crate::import::{Checkpoint, float_network};
+use crate::kernels::lanes::InstructionSet;
 use crate::layers::{Quantization, WeightQuantizer};
 use crate::optim::Sgd;
 use crate::scheme::Plan;
@@ -37,7 +38,7 @@ struct Metadata {
     stage: usize,
     epoch: usize,
     float_accuracy: Option<Accuracy>,
-    /// The widest vectors of the processor that trained: sums may depend on it.
+    /// What the kernels that trained were compiled for: sums may depend on it.
     instruction_set: String,
 }
 
@@ -65,7 +66,7 @@ impl Trainer {
             stage: self.position.stage,
             epoch: self.position.epoch,
             float_accuracy: self.float_accuracy,
-            instruction_set: instruction_set().to_owned(),
+            instruction_set: InstructionSet::best().name().to_owned(),
         };
         let mut tensors = Vec::new();
         for dot in self.model.float.topology.dot_layers() {
@@ -266,17 +267,4 @@ fn written(metadata: &str, mut tensors: Vec<Tensor>) -> Vec<u8> {
         bytes.extend_from_slice(&value.to_le_bytes());
     }
     bytes
-}
-
-fn instruction_set() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::arch::is_x86_feature_detected!("avx512f") {
-            return "x86-64 with AVX-512";
-        }
-        if std::arch::is_x86_feature_detected!("avx2") {
-            return "x86-64 with AVX2";
-        }
-    }
-    if cfg!(target_arch = "aarch64") { "AArch64" } else { "portable" }
 }

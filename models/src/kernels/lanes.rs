@@ -45,6 +45,15 @@ impl InstructionSet {
         self.0
     }
 
+    /// Its name in files.
+    pub(crate) fn name(self) -> &'static str {
+        match self.0 {
+            Kind::Avx512 => "x86-64 with AVX-512",
+            Kind::Avx2 => "x86-64 with AVX2",
+            Kind::Portable => "portable",
+        }
+    }
+
     /// Numbers of one of its vectors.
     pub(super) fn width(self) -> usize {
         match self.0 {
