@@ -18,7 +18,12 @@ impl Random {
 
     /// A number below `n`, which is positive. Its bias is below `n / 2^64`.
     pub(crate) fn below(&mut self, n: usize) -> usize {
-        usize::try_from(self.0.next_u64() % n as u64).unwrap()
+        usize::try_from(self.below_u64(n as u64)).unwrap()
+    }
+
+    /// The same of 64 bits.
+    pub(crate) fn below_u64(&mut self, n: u64) -> u64 {
+        self.0.next_u64() % n
     }
 
     /// A number of the range, its ends included.

@@ -4,46 +4,25 @@ use std::collections::BTreeMap;
 
 use tridot_sim::arch::Architecture;
 use tridot_sim::network::Sign;
-use tridot_sim::rtl::{Move, Observed};
-use tridot_sim::stepped::Job;
+use tridot_sim::rtl::{Case, Observed};
+use tridot_sim::vectors::Vectors;
 
 use crate::random;
 use crate::support::{skip, slow};
 
+mod bench;
 mod cases;
 mod faults;
 mod lint;
 mod tools;
+mod waveform;
 
-use cases::{Case, Setup};
+use cases::Setup;
 use tools::Simulator;
 
 /// What the stepped model does, as the harness would have seen it.
 fn stepped(case: &Case, arch: &Architecture) -> Observed {
-    let job = Job::new(&case.network, 0, arch, case.images, &case.codes).unwrap();
-    let mut state = job.reset();
-    let mut moves = Vec::new();
-    while !job.is_done(&state) {
-        let before = state.clone();
-        job.step(&mut state);
-        if before.counts.moves < state.counts.moves {
-            // A move copies what the accumulators held; segments that the layer does not use hold 0.
-            let segments = job.mapping().segments;
-            let unused = vec![0; arch.segments() - segments];
-            let of_branch = |values: &[i64]| [values, &unused].concat();
-            let accumulators = before.accumulators.values.chunks(segments).flat_map(of_branch);
-            let (edge, accumulators) = (before.edge, accumulators.collect());
-            moves.push(Move { edge, accumulators });
-        }
-    }
-    Observed {
-        outputs: state.outputs,
-        written_at: state.written_at,
-        moves,
-        cycles: state.counts.cycles.0,
-        steps: state.counts.steps,
-        stalls: state.counts.stall_scaler.0,
-    }
+    Vectors::new(&case.network, 0, arch, case.images, &case.codes).unwrap().expected
 }
 
 /// The first thing in which the RTL differs from the stepped model, or none.
@@ -81,7 +60,7 @@ struct Reach {
 
 impl Reach {
     fn add(&mut self, case: &Case, arch: &Architecture, seen: &Observed) {
-        let map = case.mapping(arch);
+        let map = case.mapping(arch).unwrap();
         let work = map.work();
         self.outputs += seen.outputs.len();
         self.moves += seen.moves.len();

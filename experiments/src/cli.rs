@@ -13,6 +13,7 @@ mod files;
 mod machine;
 #[cfg(feature = "train")]
 mod networks;
+mod rtl;
 
 #[cfg(feature = "train")]
 pub(crate) use bench::{Allocator, BenchArgs, Measured, TrainingBenchArgs};
@@ -23,6 +24,10 @@ pub(crate) use networks::{
     AccuracyArgs, CheckArgs, ExportArgs, NetworksArgs, QuantizeArgs, QuickstartArgs, RecordArgs,
     Source, TrainArgs, TrainingSource,
 };
+pub(crate) use rtl::{
+    GoldenArgs, LayersArgs, RtlArgs, RtlCheckArgs, RtlCommand, RtlGenerateArgs, RtlLintArgs,
+    RtlWaveformArgs, VerifyArgs,
+};
 
 /// What a command that could be carried out says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +35,6 @@ pub(crate) enum Verdict {
     /// Done, or: the answer is yes.
     Yes,
     /// The answer is no: a mismatch.
-    #[cfg_attr(not(feature = "train"), expect(dead_code, reason = "only `check` answers no"))]
     No,
 }
 
@@ -82,6 +86,9 @@ enum Command {
     Archs(ArchsArgs),
     Energies(EnergiesArgs),
     Report(ReportArgs),
+    Rtl(RtlArgs),
+    Golden(GoldenArgs),
+    Verify(VerifyArgs),
     #[cfg(feature = "train")]
     Bench(BenchArgs),
 }
@@ -171,5 +178,8 @@ fn dispatch(command: &Command, printer: &Printer) -> anyhow::Result<Verdict> {
         Command::Report(arguments) => commands::report::run(arguments, printer),
         #[cfg(feature = "train")]
         Command::Bench(arguments) => commands::bench::run(arguments, printer),
+        Command::Rtl(arguments) => commands::rtl::run(arguments, printer),
+        Command::Golden(arguments) => commands::golden::run(arguments, printer),
+        Command::Verify(arguments) => commands::verify::run(arguments, printer),
     }
 }

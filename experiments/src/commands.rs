@@ -11,6 +11,7 @@ pub(crate) mod complexity;
 pub(crate) mod energies;
 #[cfg(feature = "train")]
 pub(crate) mod export;
+pub(crate) mod golden;
 pub(crate) mod inspect;
 #[cfg(feature = "train")]
 pub(crate) mod networks;
@@ -23,8 +24,10 @@ pub(crate) mod quickstart;
 #[cfg(feature = "train")]
 pub(crate) mod record;
 pub(crate) mod report;
+pub(crate) mod rtl;
 pub(crate) mod simulate;
 #[cfg(feature = "train")]
 pub(crate) mod train;
 #[cfg(feature = "train")]
 mod training_set;
+pub(crate) mod verify;

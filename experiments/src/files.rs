@@ -226,6 +226,35 @@ pub(crate) fn read_text_if_present(path: &Path) -> Result<Option<String>> {
     if path.exists() { read_text(path).map(Some) } else { Ok(None) }
 }
 
+/// A folder that goes when it is dropped.
+pub(crate) fn scratch_folder() -> Result<tempfile::TempDir> {
+    tempfile::Builder::new().prefix("tridot-").tempdir().context("a temporary folder")
+}
+
+/// Writes a file of such a folder: nothing is lost if it is cut short.
+pub(crate) fn write_scratch(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).with_context(|| path.display().to_string())
+}
+
+/// A folder in another one, made if need be, that goes when it is dropped unfinished.
+pub(crate) fn part_folder(within: &Path) -> Result<tempfile::TempDir> {
+    let place = || within.display().to_string();
+    std::fs::create_dir_all(within).with_context(place)?;
+    tempfile::Builder::new().prefix(".tridot-").tempdir_in(within).with_context(place)
+}
+
+/// Gives it its name. If another process was faster, that one's stays.
+pub(crate) fn finish_folder(part: tempfile::TempDir, folder: &Path) -> Result<()> {
+    let renamed = std::fs::rename(part.path(), folder);
+    if !folder.is_dir() {
+        renamed.with_context(|| folder.display().to_string())?;
+    } else if renamed.is_ok() {
+        // What was moved away is not to be removed.
+        drop(part.keep());
+    }
+    Ok(())
+}
+
 /// Makes a folder with all above it; whether anything lies in it, except half-written files.
 #[cfg(feature = "train")]
 pub(crate) fn make_folder(path: &Path) -> Result<Contents> {
@@ -275,13 +304,18 @@ pub(crate) fn topology(argument: &str) -> Result<tridot_models::topology::Topolo
 
 /// An architecture by the rule of all arguments: with `/` or an extension it is a file, else a built-in name.
 pub(crate) fn architecture(argument: &str) -> Result<Architecture> {
+    Architecture::from_toml(&architecture_text(argument)?).with_context(|| argument.to_owned())
+}
+
+/// The text of an architecture file by the same rule.
+pub(crate) fn architecture_text(argument: &str) -> Result<String> {
     if is_path(argument) {
-        return Architecture::from_toml(&read_text(Path::new(argument))?)
-            .with_context(|| argument.to_owned());
+        return read_text(Path::new(argument));
     }
     let names = || Architecture::preset_names().join(", ");
-    Architecture::preset(argument)
-        .with_context(|| format!("no built-in architecture `{argument}`: there are {}", names()))
+    let text = Architecture::preset_text(argument)
+        .with_context(|| format!("no built-in architecture `{argument}`: there are {}", names()))?;
+    Ok(text.to_owned())
 }
 
 /// An energy table by the same rule, and its text.

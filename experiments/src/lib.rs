@@ -5,5 +5,4 @@ mod commands;
 mod files;
 mod print;
 mod threads;
-#[cfg(feature = "train")]
 mod tools;

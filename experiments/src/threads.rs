@@ -9,6 +9,11 @@ pub(crate) fn initialize(threads: Option<u16>) -> Result<()> {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("threads")
 }
 
+/// How many threads there are.
+pub(crate) fn count() -> usize {
+    rayon::current_num_threads()
+}
+
 /// `work(scratch, i)` for all `i < n`, with one scratch a thread at a time; results in index order.
 pub(crate) fn map<S, T: Send>(
     n: usize,

@@ -47,6 +47,13 @@ fn help_of_every_command() {
         &["archs", "--help"],
         &["energies", "--help"],
         &["report", "--help"],
+        &["rtl", "--help"],
+        &["rtl", "generate", "--help"],
+        &["rtl", "lint", "--help"],
+        &["rtl", "check", "--help"],
+        &["rtl", "waveform", "--help"],
+        &["golden", "--help"],
+        &["verify", "--help"],
         &["bench", "--help"],
         &["bench", "training", "--help"],
     ]));

@@ -4,6 +4,9 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+#[path = "machine/hardware.rs"]
+mod hardware;
+
 use tridot_sim::network::{
     Description, Digits, Dot, DotOutput, Geometry, Input, Layer, Network, Operator, Pads,
     Provenance, Requantize, Shape, Sign, TensorId, TensorType, Weights, Window,

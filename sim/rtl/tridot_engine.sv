@@ -80,6 +80,7 @@ module tridot_engine #(
             .clk(clk),
             .reset(reset),
             .load(tree_load),
+            .segmented(segmented),
             .leaves(leaves),
             .sum(sum),
             .taps(taps)

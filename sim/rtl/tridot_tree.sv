@@ -17,6 +17,8 @@ module tridot_tree #(
     input logic reset,
     // Stage i holds a sum of a step after the next edge; bit STAGES is not used here.
     input logic [STAGES:0] load,
+    // The layer ends at the tap; no other loads a register that only the tap has.
+    input logic segmented,
     input logic [LANES*LEAF_BITS-1:0] leaves,
     output logic [LEAF_BITS+LEVELS-1:0] sum,
     output logic [SEGMENTS*(LEAF_BITS+TAP)-1:0] taps
@@ -64,11 +66,11 @@ module tridot_tree #(
     end else begin : tap_has_its_own
         always_ff @(posedge clk) begin
             if (reset) taps <= '0;
-            else if (load[(TAP-1)/LEVELS_PER_STAGE]) taps <= level[TAP].sums;
+            else if (segmented && load[(TAP-1)/LEVELS_PER_STAGE]) taps <= level[TAP].sums;
         end
     end
 
-    // The last bit of `load` keeps its width positive where there is no stage.
+    // The last bit of `load` keeps its width positive where there is no stage; few taps have a register.
     logic unused;
-    assign unused = &{1'b0, load, clk, reset};
+    assign unused = &{1'b0, load, segmented, clk, reset};
 endmodule

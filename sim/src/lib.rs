@@ -11,6 +11,8 @@
 //! clock edge and defines its time; [`fast`] gives the same [`counts`] from the tile structure; [`mod@energy`]
 //! prices them afterwards; [`rtl`] is the machine in SystemVerilog.
 //!
+//! [`vectors`] are what a layer's hardware must show; [`verify`] says how a designer's hardware differs.
+//!
 //! This crate never prints, opens a path, spawns a thread, reads a clock or draws a random number.
 
 pub mod network;
@@ -32,6 +34,10 @@ pub mod fast;
 pub mod outcome;
 pub mod rtl;
 pub mod units;
+
+pub mod vectors;
+pub mod verify;
+pub mod waveform;
 
 mod container;
 pub mod digest;

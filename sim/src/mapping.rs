@@ -150,6 +150,16 @@ impl Mapping {
         &self.work
     }
 
+    /// Kernel and stride; those of a linear layer cover the picture.
+    pub(crate) const fn window(&self) -> Window {
+        self.window
+    }
+
+    /// Padding; none for a linear layer.
+    pub(crate) const fn pads(&self) -> Pads {
+        self.pads
+    }
+
     /// Number of steps.
     pub fn steps(&self) -> u64 {
         [self.row_tiles, self.passes, self.chunks.len(), self.slices]
@@ -306,6 +316,11 @@ impl Mapping {
     ) -> (usize, usize) {
         // Only in mode `diagonal` has a run more than one lane; lane q feeds column q.
         (offset, self.base_channel(column_tile) + run.channel + offset)
+    }
+
+    /// Whether column q reads lane q alone.
+    pub(crate) const fn is_diagonal(&self) -> bool {
+        matches!(self.style, Style::Diagonal)
     }
 
     /// Whether all columns read whole runs with consecutive k: they can be copied.

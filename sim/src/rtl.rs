@@ -1,20 +1,22 @@
-//! The RTL of an architecture: the hand-written library, the thin top, and what drives it and comes out of it.
+//! The RTL of an architecture: the hand-written library, the thin top, what runs on it and what comes out.
 //!
-//! The library in `sim/rtl/` begins at the output registers of the memories. Under Verilator, `HARNESS` plays
-//! sequencer and memories: it reads a [`stimulus`] and prints an observation, which [`Observed::parse`] reads.
-//! Nothing here knows of the stepped model, with which the tests compare it.
+//! An [`Image`] is what the host writes into registers and memories for a layer. Under Verilator, [`HARNESS`]
+//! plays the host: it reads the image's files and prints an observation, which [`Observed::parse`] reads.
+//! Nothing here knows of the stepped model, with which it is compared.
 
 use crate::arch::{Architecture, ZeroTrits};
 
 mod bus;
+mod cases;
+mod image;
 mod observed;
-mod stimulus;
 
+pub use cases::{Case, Draw, Kind, Recipe, Scheme};
+pub use image::{Image, MAX_IMAGE_BYTES, Sizes};
 pub use observed::{Move, Observed};
-pub use stimulus::{MAX_STIMULUS_BYTES, stimulus};
 
 /// File name and text of each module of the library, the smallest parts first.
-pub const LIBRARY: [(&str, &str); 8] = [
+pub const LIBRARY: [(&str, &str); 20] = [
     ("tridot_stage.sv", include_str!("../rtl/tridot_stage.sv")),
     ("tridot_tree.sv", include_str!("../rtl/tridot_tree.sv")),
     ("tridot_engine.sv", include_str!("../rtl/tridot_engine.sv")),
@@ -23,61 +25,65 @@ pub const LIBRARY: [(&str, &str); 8] = [
     ("tridot_scaler_column.sv", include_str!("../rtl/tridot_scaler_column.sv")),
     ("tridot_scaler.sv", include_str!("../rtl/tridot_scaler.sv")),
     ("tridot_core.sv", include_str!("../rtl/tridot_core.sv")),
+    ("tridot_memory.sv", include_str!("../rtl/tridot_memory.sv")),
+    ("tridot_code_memory.sv", include_str!("../rtl/tridot_code_memory.sv")),
+    ("tridot_output_memory.sv", include_str!("../rtl/tridot_output_memory.sv")),
+    ("tridot_layer.sv", include_str!("../rtl/tridot_layer.sv")),
+    ("tridot_tiles.sv", include_str!("../rtl/tridot_tiles.sv")),
+    ("tridot_pixels.sv", include_str!("../rtl/tridot_pixels.sv")),
+    ("tridot_taps.sv", include_str!("../rtl/tridot_taps.sv")),
+    ("tridot_feeder.sv", include_str!("../rtl/tridot_feeder.sv")),
+    ("tridot_rounds.sv", include_str!("../rtl/tridot_rounds.sv")),
+    ("tridot_writer.sv", include_str!("../rtl/tridot_writer.sv")),
+    ("tridot_sequencer.sv", include_str!("../rtl/tridot_sequencer.sv")),
+    ("tridot_machine.sv", include_str!("../rtl/tridot_machine.sv")),
 ];
 
 /// The C++ program that drives [`TOP`] under Verilator.
 pub const HARNESS: &str = include_str!("../rtl/harness.cpp");
 
+/// The name of the file of [`parameters_header`], which [`HARNESS`] includes.
+pub const PARAMETERS_HEADER: &str = "tridot_parameters.h";
+
 /// The name of the module that [`top`] makes.
 pub const TOP: &str = "tridot_top";
 
-/// Bits of a count up to `n`, as `$clog2(n + 1)` gives them.
-fn count_bits(n: usize) -> u32 {
-    usize::BITS - n.leading_zeros()
+/// Bits of the addresses of so many words.
+fn address_bits(words: usize) -> usize {
+    words.next_power_of_two().trailing_zeros() as usize
 }
 
-/// The ports of the core besides clock and reset: direction, name, bits.
-fn ports(arch: &Architecture) -> Vec<(&'static str, &'static str, usize)> {
-    let [rows, columns, lanes, branches] = [arch.rows, arch.columns, arch.lanes, arch.branches];
-    let [slice, accumulator, scale] =
-        [arch.activation_bits_per_step, arch.accumulator_bits, arch.scale_bits]
-            .map(|bits| bits as usize);
-    let (segments, multipliers) = (arch.segments(), arch.multipliers);
-    let [row, segment, value] = [rows, segments, branches].map(|n| count_bits(n) as usize);
+/// The ports of the machine besides clock and reset: direction, name, bits.
+fn ports(arch: &Architecture, sizes: Sizes) -> Vec<(&'static str, &'static str, usize)> {
+    let [columns, branches, segments] = [arch.columns, arch.branches, arch.segments()];
+    let widest = [
+        columns * branches * arch.lanes * 2,
+        columns * segments * branches * arch.scale_bits as usize,
+        columns * segments * 48,
+    ];
+    let (address, slots) = (address_bits(sizes.outputs), columns * arch.multipliers);
+    let accumulators = arch.engines() * branches * segments;
     vec![
-        ("input", "layer_segmented", 1),
-        ("input", "layer_merged", 1),
-        ("input", "layer_raw", 1),
-        ("input", "layer_shift", 6),
-        ("input", "layer_low", 9),
-        ("input", "layer_high", 9),
-        ("output", "enable", 1),
-        ("input", "step_valid", 1),
-        ("input", "step_signed", 1),
-        ("input", "step_first", 1),
-        ("input", "step_widen", 1),
-        ("input", "step_last", 1),
-        ("input", "step_shift", 3),
-        ("input", "step_codes", rows * lanes * slice),
-        ("input", "step_trits", columns * branches * lanes * 2),
+        ("input", "load_select", 5),
+        ("input", "load_address", 32),
+        ("input", "load_data", widest.into_iter().max().expect("there are three")),
+        ("input", "start", 1),
+        ("output", "busy", 1),
+        ("output", "cycles", 32),
+        ("output", "steps", 32),
+        ("output", "stalls", 32),
+        ("input", "read_address", address),
+        ("output", "read_data", 48),
+        ("output", "write", slots),
+        ("output", "write_address", slots * address),
+        ("output", "write_data", slots * 48),
         ("output", "move", 1),
-        ("input", "round_values", value),
-        ("input", "round_rows", row),
-        ("input", "round_segments", segment),
-        ("input", "round_starts", 1),
-        ("input", "round_ends", 1),
-        ("input", "round_scales", columns * segments * branches * scale),
-        ("input", "round_biases", columns * segments * 48),
-        ("output", "write_valid", multipliers),
-        ("output", "write_row", multipliers * row),
-        ("output", "write_segment", multipliers * segment),
-        ("output", "write_data", columns * multipliers * 48),
-        ("output", "accumulators", columns * rows * branches * segments * accumulator),
+        ("output", "accumulators", accumulators * arch.accumulator_bits as usize),
     ]
 }
 
-/// The parameters of `tridot_core`.
-fn parameters(arch: &Architecture) -> [(&'static str, usize); 12] {
+/// The parameters of `tridot_machine`.
+pub(crate) fn parameters(arch: &Architecture, sizes: Sizes) -> [(&'static str, usize); 17] {
     [
         ("ROWS", arch.rows),
         ("COLUMNS", arch.columns),
@@ -91,20 +97,26 @@ fn parameters(arch: &Architecture) -> [(&'static str, usize); 12] {
         ("MULTIPLIERS", arch.multipliers),
         ("SCALER_STAGES", arch.scaler_stages),
         ("SCALE_BITS", arch.scale_bits as usize),
+        ("CODE_WORDS", sizes.codes),
+        ("WEIGHT_WORDS", sizes.trits),
+        ("SCALE_WORDS", sizes.scales),
+        ("BIAS_WORDS", sizes.biases),
+        ("OUTPUT_WORDS", sizes.outputs),
     ]
 }
 
-/// The thin top of an architecture in SystemVerilog: `tridot_core` with its parameters, and nothing else.
+/// The thin top of an architecture in SystemVerilog: `tridot_machine` with its parameters, and nothing else.
 ///
 /// ```
 /// use tridot_sim::{arch::Architecture, rtl};
-/// let top = rtl::top(&Architecture::preset("edge").expect("a preset"));
-/// assert!(top.contains(".ROWS(4)") && top.contains("input logic [511:0] step_codes"));
+/// let edge = Architecture::preset("edge").expect("a preset");
+/// let top = rtl::top(&edge, rtl::Sizes::SMALL);
+/// assert!(top.contains(".ROWS(4)") && top.contains("input logic [255:0] load_data"));
 /// ```
-pub fn top(arch: &Architecture) -> String {
-    let ports = ports(arch);
+pub fn top(arch: &Architecture, sizes: Sizes) -> String {
+    let ports = ports(arch, sizes);
     let mut lines = vec![
-        "// The core with the parameters of one architecture. Generated by tridot.".to_owned(),
+        "// The machine with the parameters of one architecture. Generated by tridot.".to_owned(),
         format!("module {TOP} ("),
         "    input logic clk,".to_owned(),
         "    input logic reset,".to_owned(),
@@ -115,12 +127,12 @@ pub fn top(arch: &Architecture) -> String {
         lines.push(format!("    {direction} logic {range}{name}{}", comma(i, ports.len())));
     }
     lines.push(");".to_owned());
-    lines.push("    tridot_core #(".to_owned());
-    let parameters = parameters(arch);
+    lines.push("    tridot_machine #(".to_owned());
+    let parameters = parameters(arch, sizes);
     for (i, (name, value)) in parameters.iter().enumerate() {
         lines.push(format!("        .{name}({value}){}", comma(i, parameters.len())));
     }
-    lines.push("    ) core (".to_owned());
+    lines.push("    ) machine (".to_owned());
     lines.push("        .clk(clk),".to_owned());
     lines.push("        .reset(reset),".to_owned());
     for (i, (_, name, _)) in ports.iter().enumerate() {
@@ -129,6 +141,16 @@ pub fn top(arch: &Architecture) -> String {
     lines.push("    );".to_owned());
     lines.push("endmodule\n".to_owned());
     lines.join("\n")
+}
+
+/// What the harness must know of the ports of [`top`], in C++.
+pub fn parameters_header(arch: &Architecture, sizes: Sizes) -> String {
+    format!(
+        "// Of the ports of {TOP}. Generated by tridot.\n#pragma once\n#include <cstddef>\n\n\
+         constexpr std::size_t kWritePorts = {};\nconstexpr std::size_t kAddressBits = {};\n",
+        arch.columns * arch.multipliers,
+        address_bits(sizes.outputs)
+    )
 }
 
 #[cfg(test)]

@@ -7,9 +7,10 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 use tridot_sim::Error;
 use tridot_sim::arch::Architecture;
-use tridot_sim::rtl::{HARNESS, LIBRARY, Observed, TOP, stimulus, top};
+use tridot_sim::rtl::{
+    Case, HARNESS, Image, LIBRARY, Observed, PARAMETERS_HEADER, Sizes, TOP, parameters_header, top,
+};
 
-use super::cases::Case;
 use crate::support::skip;
 
 /// Whether a tool answers; if not, a told skip.
@@ -46,7 +47,9 @@ pub(super) fn write_library(arch: &Architecture, changes: &[Change]) -> TempDir 
         }
         fs::write(folder.path().join(name), text).unwrap();
     }
-    fs::write(folder.path().join(format!("{TOP}.sv")), top(arch)).unwrap();
+    let sizes = Sizes::SMALL;
+    fs::write(folder.path().join(format!("{TOP}.sv")), top(arch, sizes)).unwrap();
+    fs::write(folder.path().join(PARAMETERS_HEADER), parameters_header(arch, sizes)).unwrap();
     fs::write(folder.path().join("harness.cpp"), HARNESS).unwrap();
     folder
 }
@@ -79,14 +82,18 @@ impl Simulator {
 
     /// Runs a layer.
     pub(super) fn run(&self, case: &Case, arch: &Architecture) -> Result<Observed, Error> {
-        let text = stimulus(&case.network, 0, arch, case.images, &case.codes)?;
-        let input = self.folder.path().join("stimulus.txt");
-        fs::write(&input, text).unwrap();
+        let image = Image::new(&case.network, 0, arch, case.images, &case.codes)?;
+        assert_eq!(image.sizes().with(Sizes::SMALL), Sizes::SMALL, "{}", case.name);
+        let folder = self.folder.path().join("image");
+        fs::create_dir_all(&folder).unwrap();
+        for (name, text) in image.files() {
+            fs::write(folder.join(name), text).unwrap();
+        }
         let output = Command::new(self.folder.path().join(format!("obj_dir/V{TOP}")))
-            .stdin(fs::File::open(&input).unwrap())
+            .args([folder.to_str().unwrap(), &image.limit.to_string()])
             .output()
             .unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
-        Observed::parse(&text, &case.mapping(arch), arch)
+        Observed::parse(&text, image.outputs, arch)
     }
 }

@@ -65,16 +65,16 @@ pub(crate) fn contents(
     let mut contents = Contents::new();
     for (folder, figures) in [("fronts", fronts), ("layers", layers)] {
         for figure in figures {
-            contents.insert(format!("{folder}/{}.svg", figure.name), figure.svg.clone());
-            contents.insert(format!("{folder}/{}.csv", figure.name), figure.csv.clone());
+            contents.insert(format!("{folder}/{}.svg", figure.name), figure.svg.clone().into());
+            contents.insert(format!("{folder}/{}.csv", figure.name), figure.csv.clone().into());
         }
     }
-    contents.insert("table.md".to_owned(), table::markdown(records));
-    contents.insert("table.tex".to_owned(), table::latex(records));
+    contents.insert("table.md".to_owned(), table::markdown(records).into());
+    contents.insert("table.tex".to_owned(), table::latex(records).into());
     let title = title(records);
     contents.insert(
         "index.html".to_owned(),
-        page(&Page { title: &title, command, records, fronts, layers }),
+        page(&Page { title: &title, command, records, fronts, layers }).into(),
     );
     contents
 }

@@ -1,5 +1,7 @@
 //! `tridot simulate`: what a network costs on an architecture.
 
+use std::path::Path;
+
 use anyhow::{Result, bail};
 use tridot_sim::arch::Architecture;
 use tridot_sim::energy::{self, Area, Energy, EnergyTable};
@@ -51,7 +53,7 @@ pub(crate) fn run(arguments: &SimulateArgs, printer: &Printer) -> Result<Verdict
     if let Some(folder) = &arguments.output {
         files::open_records(folder)?;
     }
-    let (trace, input) = input(arguments, &network, printer)?;
+    let (trace, input) = input(arguments.trace.as_deref(), &network, printer)?;
     let outcome = outcome(arguments, &network, &arch, &trace, printer)?;
     let simulation = Simulation {
         energy: energy::price(&network, &arch, &table, &outcome)?,
@@ -76,12 +78,12 @@ pub(crate) fn run(arguments: &SimulateArgs, printer: &Printer) -> Result<Verdict
 }
 
 /// The recorded pictures, or one that is made for the purpose; and what to call them.
-fn input(
-    arguments: &SimulateArgs,
+pub(super) fn input(
+    trace: Option<&Path>,
     network: &Network,
     printer: &Printer,
 ) -> Result<(Trace, String)> {
-    if let Some(path) = &arguments.trace {
+    if let Some(path) = trace {
         let trace = files::read_trace(path, network)?;
         let (pictures, data) = (trace.pictures(), trace.data());
         let input = format!("{pictures} pictures ({data}) of {}", path.display());

@@ -29,7 +29,7 @@ pub(crate) enum Occupied {
 }
 
 /// Files to write: path from the folder, with `/` → content.
-pub(crate) type Contents = BTreeMap<String, String>;
+pub(crate) type Contents = BTreeMap<String, Vec<u8>>;
 
 /// Refuses a folder that holds files of others, apart from `spared`; found out before the work, not after.
 pub(crate) fn check(folder: &Path, maker: &str, spared: &Path, occupied: Occupied) -> Result<()> {
@@ -74,7 +74,7 @@ pub(crate) fn replace(folder: &Path, maker: &str, contents: &Contents) -> Result
         let path = folder.join(name);
         let parent = path.parent().unwrap_or(folder);
         fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
-        write(&path, content.as_bytes())?;
+        write(&path, content)?;
     }
     for name in old.difference(&new) {
         let path = folder.join(name);

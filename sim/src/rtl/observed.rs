@@ -1,10 +1,8 @@
 //! What the harness saw of one layer.
 
 use super::bus;
-use super::stimulus::rounds;
 use crate::Error;
 use crate::arch::Architecture;
-use crate::mapping::{Mapping, StepIndex};
 
 /// A move of the accumulators to the shadow bank.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,27 +23,20 @@ pub struct Observed {
     pub written_at: Vec<u64>,
     /// All moves, in order.
     pub moves: Vec<Move>,
-    /// Edges to the last write, inclusive.
+    /// Edges to the last write, inclusive, as the RTL counts them.
     pub cycles: u64,
-    /// Steps that the feeder issued.
+    /// Steps issued, likewise.
     pub steps: u64,
-    /// Edges at which the enable was low.
+    /// Edges at which the enable was low, likewise.
     pub stalls: u64,
 }
 
 impl Observed {
-    /// Reads what the harness printed for a layer of this mapping. Refuses what is malformed, an output that
+    /// Reads what the harness printed for a layer of so many outputs. Refuses what is malformed, an output that
     /// does not exist, one that is written twice, and one that is missing.
-    pub fn parse(text: &str, mapping: &Mapping, arch: &Architecture) -> Result<Self, Error> {
-        let outputs = usize::try_from(mapping.work().outputs()).expect("outputs are in memory");
-        let mut reader = Reader {
-            mapping,
-            arch,
-            rounds: rounds(mapping),
-            written: vec![None; outputs],
-            moves: Vec::new(),
-            done: None,
-        };
+    pub fn parse(text: &str, outputs: usize, arch: &Architecture) -> Result<Self, Error> {
+        let mut reader =
+            Reader { arch, written: vec![None; outputs], moves: Vec::new(), done: None };
         for (i, line) in text.lines().enumerate() {
             reader.line(&format!("observation, line {}", i + 1), line)?;
         }
@@ -62,9 +53,7 @@ impl Observed {
 }
 
 struct Reader<'a> {
-    mapping: &'a Mapping,
     arch: &'a Architecture,
-    rounds: Vec<StepIndex>,
     /// Edge and value of each output.
     written: Vec<Option<(u64, i64)>>,
     moves: Vec<Move>,
@@ -80,8 +69,18 @@ impl Reader<'_> {
                 self.moved(edge, words.next().unwrap_or_default())
             }
             Some("write") => {
-                let numbers = words.map(|word| number(place, Some(word)));
-                self.wrote(place, &numbers.collect::<Result<Vec<i64>, _>>()?)
+                let edge = number(place, words.next())?;
+                let at: usize = number(place, words.next())?;
+                let value = number(place, words.next())?;
+                let limit = format!("below {}", self.written.len());
+                let output = self
+                    .written
+                    .get_mut(at)
+                    .ok_or_else(|| Error::limit(place, "the address of an output", limit, at))?;
+                if output.replace((edge, value)).is_some() {
+                    return Err(Error::malformed(place, format!("writes output {at} again")));
+                }
+                Ok(())
             }
             Some("done") => {
                 let mut next = || number(place, words.next());
@@ -101,30 +100,6 @@ impl Reader<'_> {
         let accumulators =
             (0..arch.engines()).flat_map(|i| values[engine(i) * group..][..group].iter().copied());
         self.moves.push(Move { edge, accumulators: accumulators.collect() });
-        Ok(())
-    }
-
-    fn wrote(&mut self, place: &str, numbers: &[i64]) -> Result<(), Error> {
-        let (&[edge, round, row, segment], values) =
-            numbers.split_first_chunk().ok_or_else(|| Error::malformed(place, "is cut short"))?;
-        let index = |value: i64| usize::try_from(value).unwrap_or(usize::MAX);
-        let edge = u64::try_from(edge).unwrap_or(u64::MAX);
-        let (row, segment, map) = (index(row), index(segment), self.mapping);
-        let round = self.rounds.get(index(round)).copied();
-        let round = round.ok_or_else(|| Error::malformed(place, "is of no round"))?;
-        let exists = row < map.active_rows(round.row_tile)
-            && segment < map.active_segments(round.column_tile)
-            && values.len() == map.active_columns(round.column_tile);
-        if !exists {
-            return Err(Error::malformed(place, "is of no row, segment or column with an output"));
-        }
-        for (column, &value) in values.iter().enumerate() {
-            let channel = map.channel(round.column_tile, column, segment);
-            let at = map.pixel(round.row_tile, row) * map.work().output.channels + channel;
-            if self.written[at].replace((edge, value)).is_some() {
-                return Err(Error::malformed(place, format!("writes output {at} again")));
-            }
-        }
         Ok(())
     }
 }

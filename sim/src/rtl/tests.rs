@@ -1,6 +1,5 @@
 use super::*;
 use crate::arch::Parameters;
-use crate::mapping::{Mapping, Work};
 use crate::network::{
     Description, Digits, Dot, DotOutput, Geometry, Input, Layer, Network, Operator, Pads,
     Provenance, Requantize, Shape, Sign, TensorId, TensorType, Weights, Window,
@@ -45,29 +44,46 @@ fn tiny(change: impl FnOnce(&mut Parameters)) -> Architecture {
 }
 
 #[test]
-fn the_stimulus_of_one_step_by_hand() {
-    let text = stimulus(&network(), 0, &tiny(|_| ()), 1, &[1, 2, 3, 255]).unwrap();
-    // One round of one value: m = 3, bias −5 in 48 bits. One step: lane 0 is the lowest byte, and of the
-    // trits (+, +, −, 0) the lowest pair of bits: 00 11 01 01.
-    let expected = "limit 258 1\nlayer 0 0 0 2 0 255\narray 1 1 1 1\n\
-                    rounds 1\n1 1 1 1 1 1 0003 fffffffffffb\n\
-                    steps 1\n0 1 0 1 0 ff030201 35\n";
-    assert_eq!(text, expected);
+fn the_image_of_one_step_by_hand() {
+    let image = Image::new(&network(), 0, &tiny(|_| ()), 1, &[1, 2, 3, 255]).unwrap();
+    let [registers, codes, trits, scales, biases] = image.files().map(|(_, text)| text);
+    // Shift 2, clamp to 0 and 255, one slice, one plane; a picture of one pixel, a kernel of one tap.
+    let values = [0, 2, 0, 255, 1, 1, 1, 1, 4, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 4, 4, 0, 4, 4, 4];
+    let words = registers.lines().map(|word| u32::from_str_radix(word, 16).unwrap());
+    assert_eq!(words.collect::<Vec<_>>(), values);
+    assert_eq!(codes, "01\n02\n03\nff\n");
+    // Of the trits (+, +, −, 0) the lowest pair of bits is lane 0: 00 11 01 01. m = 3, bias −5 in 48 bits.
+    assert_eq!([trits, scales, biases], ["35\n", "0003\n", "fffffffffffb\n"]);
+    let sizes = Sizes { codes: 4, trits: 2, scales: 2, biases: 2, outputs: 2 };
+    assert_eq!((image.outputs, image.sizes(), image.limit), (1, sizes, 258));
 }
 
 #[test]
-fn bit_slices_go_least_significant_first() {
-    let arch = tiny(|p| p.activation_bits_per_step = 4);
-    let text = stimulus(&network(), 0, &arch, 1, &[0x21, 0x43, 0x65, 0x87]).unwrap();
-    let steps: Vec<&str> = text.lines().skip_while(|line| *line != "steps 2").skip(1).collect();
-    assert_eq!(steps, ["0 1 0 0 0 7531 35", "0 0 0 1 4 8642 35"]);
+fn registers_of_a_padded_strided_layer_by_hand() {
+    let mut description = Description::clone(&network());
+    let Operator::Dot(dot) = &mut description.layers[0].operator else { panic!("it is one") };
+    // 5×4 pixels of 4 channels, kernel 3×2, steps 1 and 2, a pad above and two right: 4×3 pixels.
+    let window = Window { kernel_height: 3, kernel_width: 2, stride_height: 1, stride_width: 2 };
+    let pads = Pads { top: 1, right: 1, ..Pads::default() };
+    dot.geometry = Geometry::Convolution { window, pads };
+    dot.weights = Weights::Dbq { branches: 1, codes: vec![1; 24] };
+    description.input.tensor.shape = Shape::new(5, 4, 4);
+    description.layers[0].output.shape = Shape::new(4, 2, 1);
+    let network = Network::new(description).unwrap();
+    let image = Image::new(&network, 0, &tiny(|_| ()), 1, &[0; 80]).unwrap();
+    let registers = &image.files()[0].1;
+    let words = registers.lines().map(|word| u32::from_str_radix(word, 16).unwrap().cast_signed());
+    // Next tap 4 codes on; next line of taps 4 pixels on less the one gone; first window a line of 16 before the
+    // picture; next pixel 8 codes, next line 16 − 8, next image 5·16 − 3·16 − 8.
+    let geometry = [5, 4, 4, 3, 2, 4, 2, 1, 8, -1, 0, 1, 2, 4, 12, -16, 8, 8, 24];
+    assert_eq!(words.skip(6).collect::<Vec<_>>(), geometry);
 }
 
 #[test]
-fn wrong_stimuli_are_refused_by_layer() {
+fn wrong_images_are_refused_by_layer() {
     let (network, arch) = (network(), tiny(|_| ()));
     let refusal = |codes: &[i64], images| {
-        stimulus(&network, 0, &arch, images, codes).unwrap_err().to_string()
+        Image::new(&network, 0, &arch, images, codes).unwrap_err().to_string()
     };
     assert_eq!(
         refusal(&[0; 3], 1),
@@ -84,26 +100,39 @@ fn wrong_stimuli_are_refused_by_layer() {
 }
 
 #[test]
-fn the_top_has_the_ports_of_the_core() {
-    let core = LIBRARY.iter().find(|(name, _)| *name == "tridot_core.sv").unwrap().1;
-    let of_core: Vec<&str> = core
+fn a_layer_of_the_vector_unit_is_refused_by_name() {
+    let mut description = Description::clone(&network());
+    let end = Requantize { shift: 1, low: 0, high: 255 };
+    description.layers.push(Layer {
+        name: "half".to_owned(),
+        inputs: vec![TensorId::of_layer(0)],
+        operator: Operator::Rescale { multiplier: 1, requantize: end },
+        output: description.layers[0].output,
+    });
+    let network = Network::new(description).unwrap();
+    let refusal = Image::new(&network, 1, &tiny(|_| ()), 1, &[0]).unwrap_err();
+    assert_eq!(refusal.to_string(), "layer `half`: is of the vector unit, which the RTL has not");
+}
+
+#[test]
+fn the_top_has_the_ports_of_the_machine() {
+    let machine = LIBRARY.iter().find(|(name, _)| *name == "tridot_machine.sv").unwrap().1;
+    let of_machine: Vec<&str> = machine
         .lines()
         .take_while(|line| *line != ");")
         .filter(|line| line.starts_with("    input logic") || line.starts_with("    output logic"))
         .map(|line| line.rsplit(' ').next().unwrap().trim_end_matches(','))
         .collect();
-    let names = ports(&tiny(|_| ())).into_iter().map(|(_, name, _)| name);
-    assert_eq!(of_core, ["clk", "reset"].into_iter().chain(names).collect::<Vec<_>>());
+    let names = ports(&tiny(|_| ()), Sizes::SMALL).into_iter().map(|(_, name, _)| name);
+    assert_eq!(of_machine, ["clk", "reset"].into_iter().chain(names).collect::<Vec<_>>());
 }
 
 fn parse(text: &str) -> Result<Observed, String> {
-    let (network, arch) = (network(), tiny(|_| ()));
-    let mapping = Mapping::new(&Work::of(&network, 0, 1).unwrap(), &arch).unwrap();
-    Observed::parse(text, &mapping, &arch).map_err(|error| error.to_string())
+    Observed::parse(text, 1, &tiny(|_| ())).map_err(|error| error.to_string())
 }
 
 /// What the harness prints for the one step: 1 + 2 − 3 = 0.
-const SEEN: &str = "move 6 00000000\nwrite 11 0 0 0 7\ndone 12 1 0\n";
+const SEEN: &str = "move 6 00000000\nwrite 11 0 7\ndone 12 1 0\n";
 
 #[test]
 fn an_observation_by_hand() {
@@ -116,13 +145,11 @@ fn an_observation_by_hand() {
 #[test]
 fn broken_observations_are_refused_in_one_line() {
     let refusals = [
-        ("write 11 0 0 0 7\n", "observation: ends without `done`"),
+        ("write 11 0 7\n", "observation: ends without `done`"),
         ("done 12 1 0\n", "observation: the outputs not written must be 0, got 1"),
-        ("write 1 1 0 0 7", "observation, line 1: is of no round"),
-        ("write 1 0 1 0 7", "observation, line 1: is of no row, segment or column with an output"),
-        ("write 1 0 0 0", "observation, line 1: is of no row, segment or column with an output"),
-        ("write 1 0 0", "observation, line 1: is cut short"),
-        ("write 1 0 0 0 7\nwrite 2 0 0 0 7", "observation, line 2: writes output 0 again"),
+        ("write 1 1 7", "observation, line 1: the address of an output must be below 1, got 1"),
+        ("write 1 0", "observation, line 1: `` is no number"),
+        ("write 1 0 7\nwrite 2 0 7", "observation, line 2: writes output 0 again"),
         ("write x", "observation, line 1: `x` is no number"),
         ("refused a move", "observation, line 1: refused a move"),
     ];

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
-use tridot_models::data::Pictures;
+use tridot_models::data::{Pictures, Source};
 use tridot_models::float::{BatchNormParameters, FloatNetwork, LayerParameters};
 use tridot_models::topology::{Bias, Topology, TopologyLayer, TopologyOperator};
 use tridot_models::train::{Texts, Trainer, TrainingData};
@@ -63,8 +63,8 @@ pub(super) fn run() -> Result<Verdict> {
     let data = TrainingData {
         name: "noise",
         classes: topology.classes,
-        training: (&pictures).into(),
-        test: (&test).into(),
+        training: Source::Memory(&pictures),
+        test: Source::Memory(&test),
     };
     let texts = Texts { plan: plan(&task), network: task.network_file.clone() };
     let from = start(&topology);

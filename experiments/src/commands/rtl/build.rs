@@ -1,0 +1,87 @@
+//! Simulators that Verilator builds, one an architecture and memory size.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use tempfile::TempDir;
+use tridot_sim::arch::Architecture;
+use tridot_sim::digest::Digest;
+use tridot_sim::rtl::{Image, Observed, Sizes, TOP};
+
+use super::{modules, sources};
+use crate::tools::{self, Tool};
+use crate::{files, threads};
+
+/// How hard the compiler tries: building takes longer than small layers run.
+const COMPILER_FLAGS: &str = "-O1 -std=c++17";
+
+/// A simulator of one architecture's RTL.
+pub(super) struct Simulator {
+    program: PathBuf,
+    scratch: TempDir,
+    /// Whether it was built before.
+    pub(super) is_reused: bool,
+}
+
+impl Simulator {
+    /// Builds it, or finds it in the folder of earlier ones.
+    pub(super) fn new(
+        arch: &Architecture,
+        sizes: Sizes,
+        kept: Option<&Path>,
+        verilator: &str,
+    ) -> Result<Self> {
+        let scratch = files::scratch_folder()?;
+        let sources = sources(arch, sizes);
+        let Some(kept) = kept else {
+            let program = build(scratch.path(), arch, sizes)?;
+            return Ok(Self { program, scratch, is_reused: false });
+        };
+        // Whatever the build depends on is in its name.
+        let parts = sources.iter().flat_map(|(name, content)| [name.as_bytes(), content]);
+        let tail = [verilator.as_bytes(), COMPILER_FLAGS.as_bytes()];
+        let name = Digest::of_parts(parts.chain(tail)).to_string();
+        let (folder, program) = (kept.join(&name), format!("obj_dir/V{TOP}"));
+        let program = std::path::absolute(folder.join(program)).context("the folder of builds")?;
+        let is_reused = program.is_file();
+        if !is_reused {
+            let part = files::part_folder(kept)?;
+            build(part.path(), arch, sizes)?;
+            files::finish_folder(part, &folder)?;
+        }
+        Ok(Self { program, scratch, is_reused })
+    }
+
+    /// Runs a layer; the refusal of what the RTL did is told apart from one of the system.
+    pub(super) fn run(
+        &self,
+        image: &Image,
+        arch: &Architecture,
+    ) -> Result<Result<Observed, String>> {
+        for (name, text) in image.files() {
+            files::write_scratch(&self.scratch.path().join(name), text.as_bytes())?;
+        }
+        let folder = self.scratch.path().as_os_str().to_owned();
+        let said = tools::run_built(&self.program, &[folder, image.limit.to_string().into()])?;
+        Ok(Observed::parse(&said.output, image.outputs, arch).map_err(|error| error.to_string()))
+    }
+}
+
+/// Builds in a folder; the simulator's path.
+fn build(folder: &Path, arch: &Architecture, sizes: Sizes) -> Result<PathBuf> {
+    for (name, content) in sources(arch, sizes) {
+        files::write_scratch(&folder.join(name), &content)?;
+    }
+    let threads = threads::count().to_string();
+    let mut arguments: Vec<String> =
+        ["--cc", "--exe", "--build", "-O3", "-j", &threads, "-CFLAGS", COMPILER_FLAGS]
+            .map(str::to_owned)
+            .to_vec();
+    arguments.extend(["--top-module", TOP, "harness.cpp"].map(str::to_owned));
+    arguments.extend(modules());
+    let said = Tool::Verilator.run(folder, &arguments)?;
+    if !said.succeeded {
+        bail!("architecture `{}`: verilator: {}", arch.name, said.complaint());
+    }
+    Ok(folder.join(format!("obj_dir/V{TOP}")))
+}

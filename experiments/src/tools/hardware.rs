@@ -1,0 +1,138 @@
+//! The tools of hardware designers, and the simulators that they build.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+/// A tool that someone else wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tool {
+    /// Lints SystemVerilog, and turns it into C++.
+    Verilator,
+    /// Simulates SystemVerilog.
+    Icarus,
+    /// Synthesizes.
+    Yosys,
+}
+
+impl Tool {
+    /// The program, how it tells its version, the Debian package, the oldest version that is known to work.
+    const fn facts(self) -> (&'static str, &'static str, &'static str, (u32, u32)) {
+        match self {
+            Self::Verilator => ("verilator", "--version", "verilator", (5, 6)),
+            Self::Icarus => ("iverilog", "-V", "iverilog", (11, 0)),
+            Self::Yosys => ("yosys", "-V", "yosys", (0, 23)),
+        }
+    }
+
+    /// Refuses a tool that is not there or too old; its version in its own words.
+    pub(crate) fn version(self) -> Result<String> {
+        let (program, flag, package, least) = self.facts();
+        let wanted = format!("{}.{:03}", least.0, least.1);
+        let install = format!("install the package `{package}`, version {wanted} or later");
+        let output = match Command::new(program).arg(flag).stdin(Stdio::null()).output() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                bail!("{program} is not there: {install}")
+            }
+            result => result.with_context(|| program.to_owned())?,
+        };
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let Some((version, text)) = version_in(&said).filter(|_| output.status.success()) else {
+            bail!("{program} {flag} does not tell its version: {install}");
+        };
+        if version < least {
+            bail!("{program}: the version must be at least {wanted}, got {text}: {install}");
+        }
+        Ok(text)
+    }
+
+    /// Runs the tool in a folder.
+    pub(crate) fn run<S: AsRef<OsStr>>(self, folder: &Path, arguments: &[S]) -> Result<Said> {
+        let (program, ..) = self.facts();
+        run(Command::new(program).args(arguments).current_dir(folder), program)
+    }
+}
+
+/// The first word that begins with a digit, and the two numbers in it.
+fn version_in(said: &str) -> Option<((u32, u32), String)> {
+    let is_number = |word: &&str| word.starts_with(|c: char| c.is_ascii_digit());
+    let word = said.split_whitespace().find(is_number)?;
+    let mut parts = word.split(|c: char| !c.is_ascii_digit());
+    let version = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    Some((version, word.to_owned()))
+}
+
+/// What a process left behind.
+#[derive(Debug)]
+pub(crate) struct Said {
+    /// Whether its exit code was 0.
+    pub(crate) succeeded: bool,
+    /// Standard output.
+    pub(crate) output: String,
+    /// Standard error.
+    pub(crate) errors: String,
+}
+
+impl Said {
+    /// The first line that tells of an error or a warning, or else the last.
+    pub(crate) fn complaint(&self) -> String {
+        let lines = || self.errors.lines().chain(self.output.lines());
+        let tells = |line: &&str| {
+            let line = line.to_lowercase();
+            line.contains("error") || line.contains("warning")
+        };
+        lines().find(tells).or(lines().last()).unwrap_or("says nothing").to_owned()
+    }
+
+    /// Whether it ended well and warned of nothing.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let warns = |text: &str| text.to_lowercase().contains("warning");
+        self.succeeded && !warns(&self.output) && !warns(&self.errors)
+    }
+}
+
+/// Runs a simulator that a tool built.
+pub(crate) fn run_built<S: AsRef<OsStr>>(program: &Path, arguments: &[S]) -> Result<Said> {
+    run(Command::new(program).args(arguments), &program.display().to_string())
+}
+
+fn run(command: &mut Command, name: &str) -> Result<Said> {
+    let output = command.stdin(Stdio::null()).output().with_context(|| name.to_owned())?;
+    Ok(Said {
+        succeeded: output.status.success(),
+        output: String::from_utf8_lossy(&output.stdout).into_owned(),
+        errors: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_in_the_words_of_the_tools() {
+        let version = |said| version_in(said).map(|(version, _)| version);
+        assert_eq!(version("Verilator 5.006 2023-01-22 rev (Debian 5.006-3)"), Some((5, 6)));
+        assert_eq!(version("Icarus Verilog version 11.0 (stable) ()\n\nmore"), Some((11, 0)));
+        assert_eq!(version("Yosys 0.23 (git sha1 7ce5011c24b)"), Some((0, 23)));
+        assert_eq!(version("Verilator 4.038 2020-07-11"), Some((4, 38)));
+        assert_eq!(version("no number"), None);
+    }
+
+    #[test]
+    fn a_process_that_ends_badly_is_told_by_its_first_complaint() {
+        let said = |errors: &str| Said {
+            succeeded: false,
+            output: "fine\n".to_owned(),
+            errors: errors.to_owned(),
+        };
+        assert_eq!(
+            said("note\n%Error: a.sv:1: no\n%Error: two\n").complaint(),
+            "%Error: a.sv:1: no"
+        );
+        assert_eq!(said("").complaint(), "fine");
+        assert!(!said("").is_quiet());
+    }
+}

@@ -1,0 +1,168 @@
+//! The commands for hardware designers.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use super::{folder, shown, tridot};
+
+/// The output of a run as text; its exit code must be this.
+fn output(folder: &Path, arguments: &str, code: i32) -> String {
+    let output = tridot(folder, arguments);
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{arguments}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// A file of `vectors/layers/000-first` with some of its lines changed.
+fn changed(folder: &Path, name: &str, change: impl Fn(usize, &str) -> String) {
+    let text = std::fs::read_to_string(folder.join("vectors/layers/000-first").join(name)).unwrap();
+    let lines = text.lines().enumerate().map(|(i, line)| change(i, line) + "\n");
+    std::fs::write(folder.join(name), lines.collect::<String>()).unwrap();
+}
+
+#[test]
+fn golden_vectors_and_what_is_wrong_with_a_dump() {
+    let folder = folder();
+    output(folder.path(), "golden net.safetensors --arch tiny -o vectors", 0);
+    // Every output of channel 2 is one too large, every edge one too late.
+    changed(folder.path(), "outputs.hex", |i, line| {
+        let value = u64::from_str_radix(line, 16).unwrap();
+        format!("{:012x}", if i % 4 == 2 { value + 1 } else { value })
+    });
+    changed(folder.path(), "edges.hex", |_, line| {
+        format!("{:08x}", u64::from_str_radix(line, 16).unwrap() + 1)
+    });
+    insta::assert_snapshot!(shown(
+        folder.path(),
+        &[
+            "golden net.safetensors --arch tiny -o vectors",
+            "verify vectors --layer first --outputs vectors/layers/000-first/outputs.npy \
+             --accumulators vectors/layers/000-first/accumulators.hex",
+            "verify vectors --layer first --outputs outputs.hex --edges edges.hex --junit result.xml",
+            "rtl generate net.safetensors --arch edge --layers classes -o rtl",
+        ]
+    ));
+    let xml = std::fs::read_to_string(folder.path().join("result.xml")).unwrap();
+    assert!(xml.contains("tests=\"2\" failures=\"2\""), "{xml}");
+    assert!(xml.contains("channel 2, row 0, column 0, picture 0"), "{xml}");
+}
+
+#[test]
+fn dumps_and_layers_that_are_refused() {
+    let folder = folder();
+    output(folder.path(), "golden net.safetensors --arch tiny --layers first -o vectors", 0);
+    let word = |i: usize, wrong: &'static str| {
+        move |at: usize, line: &str| if at == i { wrong.to_owned() } else { line.to_owned() }
+    };
+    changed(folder.path(), "outputs.hex", word(4, "00000000000x"));
+    changed(folder.path(), "edges.hex", word(7, "001"));
+    std::fs::write(folder.path().join("short.hex"), "00\n01\n").unwrap();
+    insta::assert_snapshot!(shown(
+        folder.path(),
+        &[
+            "verify vectors --layer first --outputs outputs.hex",
+            "verify vectors --layer first --edges edges.hex",
+            "verify vectors --layer first --accumulators short.hex",
+            "verify vectors --layer first --outputs vectors/layers/000-first/planes.npy",
+            "verify vectors --layer first",
+            "verify vectors --layer second --outputs outputs.hex",
+            "verify vectors --layer sum --outputs outputs.hex",
+            "verify . --layer first --outputs outputs.hex",
+            "golden net.safetensors --arch tiny --layers sum -o vectors",
+            "golden net.safetensors --arch tiny -o .",
+            "rtl check net.safetensors --arch tiny --random 3",
+            "rtl check --arch tiny",
+        ]
+    ));
+}
+
+/// Runs with these programs alone.
+#[cfg(unix)]
+fn with_path(folder: &Path, programs: &Path, arguments: &str) -> (i32, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_tridot"))
+        .args(arguments.split(' '))
+        .current_dir(folder)
+        .env("PATH", programs)
+        .output()
+        .unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+#[cfg(unix)]
+fn tools_that_are_missing_or_old_are_refused_with_their_package() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = folder();
+    let programs = tempfile::tempdir().unwrap();
+    let check = "rtl check --random 1 --arch tiny";
+    let refusal = |arguments| with_path(folder.path(), programs.path(), arguments);
+    let missing =
+        "tridot: verilator is not there: install the package `verilator`, version 5.006 or later\n";
+    assert_eq!(refusal(check), (2, missing.to_owned()));
+    assert_eq!(refusal("rtl lint --arch tiny"), (2, missing.to_owned()));
+    let old = programs.path().join("verilator");
+    let mut file = std::fs::File::create(&old).unwrap();
+    file.write_all(b"#!/bin/sh\necho Verilator 4.038 2020-07-11 rev v4.036\n").unwrap();
+    drop(file);
+    std::fs::set_permissions(&old, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let told = "tridot: verilator: the version must be at least 5.006, got 4.038: \
+                install the package `verilator`, version 5.006 or later\n";
+    assert_eq!(refusal(check), (2, told.to_owned()));
+}
+
+/// Three small arrays in Verilator, builds included, in less than three minutes; builds are used again.
+#[test]
+fn rtl_check_of_three_small_arrays() {
+    let is_long = ["CI", "RUN_SLOW_TESTS"].iter().any(|name| std::env::var_os(name).is_some());
+    let has_verilator =
+        Command::new("verilator").arg("--version").output().is_ok_and(|o| o.status.success());
+    if !is_long || !has_verilator {
+        let reason = if is_long { "no verilator" } else { "slow" };
+        println!("rtl check: skipped: {reason}");
+        if let Some(path) = std::env::var_os("TRIDOT_SKIPPED") {
+            let mut file = std::fs::File::options().append(true).create(true).open(path).unwrap();
+            writeln!(file, "rtl check: {reason}").unwrap();
+        }
+        return;
+    }
+    let folder = folder();
+    let tiny = output(folder.path(), "archs --show tiny", 0);
+    let changes = [
+        ("one", vec![("lanes = 16", "lanes = 4")]),
+        (
+            "two",
+            vec![
+                ("lanes = 16", "lanes = 4"),
+                ("branches = 1", "branches = 2"),
+                ("rows = 1", "rows = 2"),
+            ],
+        ),
+        ("bits", vec![("lanes = 16", "lanes = 4"), ("_bits_per_step = 8", "_bits_per_step = 1")]),
+    ];
+    for (name, changes) in changes {
+        let mut text = tiny.clone();
+        for (from, to) in changes {
+            assert!(text.contains(from), "{from}: {text}");
+            text = text.replace(from, to);
+        }
+        std::fs::write(folder.path().join(format!("{name}.toml")), text).unwrap();
+    }
+    let archs = "--arch one.toml --arch two.toml --arch bits.toml -o builds --json";
+    let start = std::time::Instant::now();
+    let said = output(folder.path(), &format!("rtl check --random 14 {archs}"), 0);
+    let seconds = start.elapsed().as_secs();
+    let report: serde_json::Value = serde_json::from_str(&said).unwrap();
+    println!("rtl check: {seconds} s, {report}");
+    assert_eq!((&report["mismatches"], &report["layers"]), (&0.into(), &42.into()));
+    assert_eq!(report["cycles_rtl"], report["cycles_stepped"]);
+    assert_eq!(report["cycles_rtl"], report["cycles_fast"]);
+    assert!(seconds < 180, "{seconds} s");
+    let said = output(folder.path(), &format!("rtl check net.safetensors {archs}"), 0);
+    let report: serde_json::Value = serde_json::from_str(&said).unwrap();
+    // Two maps of 144 and two logits on each array; the add is of the vector unit.
+    assert_eq!((&report["mismatches"], &report["values_compared"]), (&0.into(), &870.into()));
+    assert_eq!(report["layers_not_covered"], serde_json::json!(["sum"]));
+    let reused = report["architectures"].as_array().unwrap();
+    assert!(reused.iter().all(|arch| arch["is_build_reused"] == true));
+}
