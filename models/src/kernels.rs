@@ -20,7 +20,9 @@ pub(crate) mod pointwise;
 pub(crate) mod pool;
 mod products;
 pub(crate) mod soft;
+pub(crate) mod sums;
 pub(crate) mod taps;
+pub(crate) mod values;
 pub(crate) mod window;
 
 #[cfg(test)]

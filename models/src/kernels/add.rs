@@ -2,8 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::finish::{Tail, Values, add_to, tail as tail_in_place};
+use super::finish::{Tail, add_to, tail as tail_in_place};
 use super::lanes::InstructionSet;
+use super::values::Values;
 
 /// `out = tail(a + b)`. Tensors are cut into blocks of whole pictures.
 pub(crate) fn forward(

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::finish::Values;
 use super::lanes::{InstructionSet, compiled};
+use super::values::Values;
 
 /// How a picture lies in its frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use rayon::prelude::*;
 use tridot_sim::network::Shape;
 
 use super::Into;
-use super::finish::Values;
 use super::lanes::{InstructionSet, compiled};
+use super::values::Values;
 use crate::topology::TopologyOperator;
 
 /// Some pixels of a tensor that are read from element `start` on.

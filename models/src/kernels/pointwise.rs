@@ -6,9 +6,10 @@ use rayon::prelude::*;
 
 use super::buffers::Buffers;
 use super::factor::Factor;
-use super::finish::{Moments, Values};
 use super::lanes::{InstructionSet, compiled};
 use super::products::{self, Grid, Panels, View};
+use super::sums::Moments;
+use super::values::Values;
 use super::window::{InputGradient, Layer};
 use super::{Into, PIECES, piece};
 

@@ -5,9 +5,11 @@ use tridot_sim::network::{Pads, Shape, Window};
 use std::sync::Mutex;
 
 use super::buffers::Buffers;
-use super::finish::{Affine, AffineSums, Codes, Moments, PerChannel, Tail, Through, Values};
+use super::finish::{Codes, Tail};
 use super::lanes::InstructionSet;
+use super::sums::{AffineSums, Moments};
 use super::taps::Taps;
+use super::values::{Affine, PerChannel, Through, Values};
 use super::window::{Connection, InputGradient, Layer};
 use super::{Into, finish, pool};
 

@@ -11,12 +11,13 @@ use rayon::prelude::*;
 use super::buffers::Buffers;
 pub(crate) use super::factor::Connection;
 use super::factor::Factor;
-use super::finish::{Moments, Values};
 use super::frame::Frame;
 use super::lanes::InstructionSet;
 use super::phases::{Phase, Phases};
 use super::products::{Grid, View};
+use super::sums::Moments;
 use super::taps::Taps;
+use super::values::Values;
 use super::{Into, piece, pointwise};
 
 /// A layer with weights.

@@ -7,9 +7,9 @@ use super::{cut, values};
 use crate::Error;
 use crate::kernels::Into;
 use crate::kernels::buffers::Buffers;
-use crate::kernels::finish::Values;
 use crate::kernels::lanes::InstructionSet;
 use crate::kernels::taps::Taps;
+use crate::kernels::values::Values;
 use crate::kernels::window::{Connection, InputGradient, Layer};
 
 pub(super) fn apply(

@@ -9,8 +9,9 @@ use super::{cut, values};
 use crate::Error;
 use crate::float::{BatchNormParameters, LayerParameters};
 use crate::kernels::PIECES;
-use crate::kernels::finish::{AffineSums, Moments, Values};
 use crate::kernels::lanes::InstructionSet;
+use crate::kernels::sums::{AffineSums, Moments};
+use crate::kernels::values::Values;
 use crate::topology::Activation;
 use crate::train::{Normal, normal_of, tail_of};
 

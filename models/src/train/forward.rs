@@ -8,10 +8,12 @@ use crate::Error;
 use crate::float::{LayerParameters, Operand, evaluate};
 use crate::kernels::add;
 use crate::kernels::buffers::Buffers;
-use crate::kernels::finish::{self, Affine, Codes, Moments, PerChannel, Tail, Values};
+use crate::kernels::finish::{self, Codes, Tail};
 use crate::kernels::lanes::InstructionSet;
 use crate::kernels::moves::{self, Moved};
+use crate::kernels::sums::Moments;
 use crate::kernels::taps::Taps;
+use crate::kernels::values::{Affine, PerChannel, Values};
 use crate::kernels::window::{Connection, Layer};
 use crate::topology::{Activation, Topology, TopologyLayer, TopologyOperator};
 
