@@ -2,62 +2,37 @@
 
 use gemm::Parallelism;
 
-use super::Into;
-
-/// A matrix whose rows or columns lie one after the other.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Matrix<'a> {
-    values: &'a [f32],
-    rows: usize,
-    columns: usize,
-    row_stride: usize,
-    column_stride: usize,
-}
-
-impl<'a> Matrix<'a> {
-    /// Rows one after the other.
-    pub(crate) fn new(values: &'a [f32], columns: usize) -> Self {
-        let rows = values.len() / columns;
-        assert_eq!(values.len(), rows * columns, "a matrix has whole rows");
-        Self { values, rows, columns, row_stride: columns, column_stride: 1 }
-    }
-
-    /// Rows as columns.
-    pub(crate) fn transposed(self) -> Self {
-        Self {
-            values: self.values,
-            rows: self.columns,
-            columns: self.rows,
-            row_stride: self.column_stride,
-            column_stride: self.row_stride,
-        }
-    }
-}
-
-/// `out = left · right`, or that added to `out`; `out` has its rows one after the other.
+/// `rows × columns` products of `rows` vectors with `columns` vectors, all of length `depth`:
+/// `out[r·columns + c] = Σ_k left[r·depth + k] · right[c·depth + k]`.
 #[expect(unsafe_code, reason = "the matrix product of the gemm crate takes raw pointers")]
-pub(crate) fn multiply(out: &mut [f32], left: Matrix<'_>, right: Matrix<'_>, into: Into) {
-    assert_eq!(left.columns, right.rows, "the inner sizes agree");
-    assert_eq!(out.len(), left.rows * right.columns, "out has one element a pair");
+pub(crate) fn products(out: &mut [f32], left: &[f32], right: &[f32], depth: usize) {
+    if depth == 0 {
+        out.fill(0.0);
+        return;
+    }
+    let (rows, columns) = (left.len() / depth, right.len() / depth);
+    assert_eq!(left.len(), rows * depth, "the left vectors are whole");
+    assert_eq!(right.len(), columns * depth, "the right vectors are whole");
+    assert_eq!(out.len(), rows * columns, "out has one element a pair");
     let stride = |n: usize| isize::try_from(n).expect("a slice is shorter than isize::MAX");
-    // SAFETY: a `Matrix` has exactly rows·columns elements and strides that stay inside them, `out`
-    // has rows·columns elements (asserted above) and is borrowed exclusively.
+    // SAFETY: `left` has rows·depth elements, `right` columns·depth and `out` rows·columns (asserted
+    // above), strides stay inside them, and `out` is borrowed exclusively.
     unsafe {
         gemm::gemm(
-            left.rows,
-            right.columns,
-            left.columns,
+            rows,
+            columns,
+            depth,
             out.as_mut_ptr(),
             1,
-            stride(right.columns),
-            into == Into::Add,
-            left.values.as_ptr(),
-            stride(left.column_stride),
-            stride(left.row_stride),
-            right.values.as_ptr(),
-            stride(right.column_stride),
-            stride(right.row_stride),
-            if into == Into::Add { 1.0 } else { 0.0 },
+            stride(columns),
+            false,
+            left.as_ptr(),
+            1,
+            stride(depth),
+            right.as_ptr(),
+            stride(depth),
+            1,
+            0.0,
             1.0,
             false,
             false,
@@ -67,19 +42,7 @@ pub(crate) fn multiply(out: &mut [f32], left: Matrix<'_>, right: Matrix<'_>, int
     }
 }
 
-/// `rows × columns` products of `rows` vectors with `columns` vectors, all of length `depth`:
-/// `out[r·columns + c] = Σ_k left[r·depth + k] · right[c·depth + k]`.
-pub(crate) fn products(out: &mut [f32], left: &[f32], right: &[f32], depth: usize) {
-    if depth == 0 {
-        out.fill(0.0);
-        return;
-    }
-    let right = Matrix::new(right, depth).transposed();
-    multiply(out, Matrix::new(left, depth), right, Into::Overwrite);
-}
-
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "small integers are exact")]
 mod tests {
     use super::*;
 
@@ -99,14 +62,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn a_transposed_factor_and_a_sum_by_hand() {
-        // [1 2; 3 4]ᵀ · [5; 6] = [23; 34], added to [100; 200].
-        let mut out = [100.0, 200.0];
-        let left = Matrix::new(&[1.0, 2.0, 3.0, 4.0], 2).transposed();
-        multiply(&mut out, left, Matrix::new(&[5.0, 6.0], 1), Into::Add);
-        assert_eq!(out, [123.0, 234.0]);
     }
 }
