@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::files::folder::Occupied;
+
 /// The machine in SystemVerilog: write it, lint it, check it against the models clock edge by clock edge.
 #[derive(Debug, Args)]
 pub(crate) struct RtlArgs {
@@ -42,12 +44,26 @@ pub(crate) struct RtlGenerateArgs {
     pub(crate) arch: String,
     #[command(flatten)]
     pub(crate) layers: LayersArgs,
+    #[command(flatten)]
+    pub(crate) folder: FolderArgs,
+}
+
+/// A folder that is written as a whole.
+#[derive(Debug, Args)]
+pub(crate) struct FolderArgs {
     /// The folder to write: new, empty, or of an earlier run.
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: PathBuf,
     /// Write into a folder that holds other files too; those stay.
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+impl FolderArgs {
+    /// What to do where other files are.
+    pub(crate) fn occupied(&self) -> Occupied {
+        if self.force { Occupied::Keep } else { Occupied::Refuse }
+    }
 }
 
 /// Do Verilator (all warnings), Icarus and Yosys take an architecture's RTL?
@@ -131,12 +147,8 @@ pub(crate) struct GoldenArgs {
     pub(crate) arch: String,
     #[command(flatten)]
     pub(crate) layers: LayersArgs,
-    /// The folder to write: new, empty, or of an earlier run.
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) output: PathBuf,
-    /// Write into a folder that holds other files too; those stay.
-    #[arg(long)]
-    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) folder: FolderArgs,
 }
 
 /// What a designer's hardware put out, against golden vectors: the first mismatch and how many of which kind.

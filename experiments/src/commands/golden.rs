@@ -8,7 +8,7 @@ use tridot_sim::vectors::{self, BENCH, COCOTB, Vectors};
 use super::rtl::layers::Subject;
 use super::rtl::{folder_of, modules, not_covered, sources};
 use crate::cli::{GoldenArgs, Verdict};
-use crate::files::folder::{self, Contents, Occupied};
+use crate::files::folder::{self, Contents};
 use crate::print::{Printer, grouped};
 use crate::{files, threads};
 
@@ -36,8 +36,7 @@ struct LayerReport {
 }
 
 pub(crate) fn run(arguments: &GoldenArgs, printer: &Printer) -> Result<Verdict> {
-    let occupied = if arguments.force { Occupied::Keep } else { Occupied::Refuse };
-    folder::check(&arguments.output, MAKER, &arguments.net, occupied)?;
+    folder::check(&arguments.folder.output, MAKER, &arguments.net, arguments.folder.occupied())?;
     let arch = files::architecture(&arguments.arch)?;
     let subject = Subject::read(&arguments.net, &arguments.layers, printer)?;
     let jobs: Vec<_> = subject.jobs().collect();
@@ -78,12 +77,12 @@ pub(crate) fn run(arguments: &GoldenArgs, printer: &Printer) -> Result<Verdict> 
     let architecture = files::architecture_text(&arguments.arch)?;
     contents.insert("architecture.toml".to_owned(), architecture.into());
     add_scripts(&mut contents);
-    folder::replace(&arguments.output, MAKER, &contents)?;
+    folder::replace(&arguments.folder.output, MAKER, &contents)?;
     let report = Report {
         network: subject.network.name.clone(),
         architecture: arch.name.clone(),
         input: subject.input.clone(),
-        output: arguments.output.display().to_string(),
+        output: arguments.folder.output.display().to_string(),
         files: contents.len(),
         layers,
         layers_not_covered: subject.not_covered.clone(),

@@ -21,6 +21,26 @@ use crate::{files, threads};
 #[derive(Serialize)]
 struct Report {
     input: String,
+    #[serde(flatten)]
+    all: Tally,
+    architectures: Vec<ArchitectureReport>,
+    layers_not_covered: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct ArchitectureReport {
+    name: String,
+    #[serde(flatten)]
+    all: Tally,
+    first_mismatch: Option<String>,
+    is_build_reused: bool,
+    build_seconds: f64,
+    run_seconds: f64,
+}
+
+/// What was compared of some layers.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+struct Tally {
     layers: u64,
     values_compared: u64,
     edges_compared: u64,
@@ -30,25 +50,21 @@ struct Report {
     cycles_rtl: u64,
     cycles_stepped: u64,
     cycles_fast: u64,
-    architectures: Vec<ArchitectureReport>,
-    layers_not_covered: Vec<String>,
 }
 
-#[derive(Serialize)]
-struct ArchitectureReport {
-    name: String,
-    layers: u64,
-    values_compared: u64,
-    edges_compared: u64,
-    accumulators_compared: u64,
-    mismatches: u64,
-    cycles_rtl: u64,
-    cycles_stepped: u64,
-    cycles_fast: u64,
-    first_mismatch: Option<String>,
-    is_build_reused: bool,
-    build_seconds: f64,
-    run_seconds: f64,
+impl Tally {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            layers: self.layers + other.layers,
+            values_compared: self.values_compared + other.values_compared,
+            edges_compared: self.edges_compared + other.edges_compared,
+            accumulators_compared: self.accumulators_compared + other.accumulators_compared,
+            mismatches: self.mismatches + other.mismatches,
+            cycles_rtl: self.cycles_rtl + other.cycles_rtl,
+            cycles_stepped: self.cycles_stepped + other.cycles_stepped,
+            cycles_fast: self.cycles_fast + other.cycles_fast,
+        }
+    }
 }
 
 /// What was compared of one layer.
@@ -61,6 +77,21 @@ struct Compared {
     /// Totals that differ, and runs that came to no end.
     others: u64,
     first: Option<String>,
+}
+
+impl Compared {
+    fn tally(&self) -> Tally {
+        Tally {
+            layers: 1,
+            values_compared: self.checked.outputs.compared,
+            edges_compared: self.checked.edges.compared,
+            accumulators_compared: self.checked.accumulators_compared,
+            mismatches: self.checked.mismatches() + self.others,
+            cycles_rtl: self.cycles_rtl,
+            cycles_stepped: self.cycles_stepped,
+            cycles_fast: self.cycles_fast,
+        }
+    }
 }
 
 pub(crate) fn run(arguments: &RtlCheckArgs, printer: &Printer) -> Result<Verdict> {
@@ -84,10 +115,11 @@ pub(crate) fn run(arguments: &RtlCheckArgs, printer: &Printer) -> Result<Verdict
         None => format!("{count} random layers, seed {}", arguments.seed),
     };
     let not_covered = subject.map_or_else(Vec::new, |subject| subject.not_covered);
-    let report = report(input, architectures, not_covered);
+    let all = architectures.iter().map(|arch| arch.all).fold(Tally::default(), Tally::plus);
+    let report = Report { input, all, architectures, layers_not_covered: not_covered };
     tell(&report, printer);
     printer.object("rtl check", &report)?;
-    Ok(if report.mismatches == 0 { Verdict::Yes } else { Verdict::No })
+    Ok(if report.all.mismatches == 0 { Verdict::Yes } else { Verdict::No })
 }
 
 /// Builds one architecture and runs all layers on it.
@@ -117,17 +149,9 @@ fn check(
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let sum = |of: fn(&Compared) -> u64| compared.iter().map(of).sum::<u64>();
     Ok(ArchitectureReport {
         name: arch.name.clone(),
-        layers: jobs.len() as u64,
-        values_compared: sum(|layer| layer.checked.outputs.compared),
-        edges_compared: sum(|layer| layer.checked.edges.compared),
-        accumulators_compared: sum(|layer| layer.checked.accumulators_compared),
-        mismatches: sum(|layer| layer.checked.mismatches() + layer.others),
-        cycles_rtl: sum(|layer| layer.cycles_rtl),
-        cycles_stepped: sum(|layer| layer.cycles_stepped),
-        cycles_fast: sum(|layer| layer.cycles_fast),
+        all: compared.iter().map(Compared::tally).fold(Tally::default(), Tally::plus),
         first_mismatch: compared.into_iter().find_map(|layer| layer.first),
         is_build_reused: simulator.is_reused,
         build_seconds,
@@ -182,39 +206,18 @@ fn compare(
     Ok(compared)
 }
 
-fn report(
-    input: String,
-    architectures: Vec<ArchitectureReport>,
-    layers_not_covered: Vec<String>,
-) -> Report {
-    let sum = |of: fn(&ArchitectureReport) -> u64| architectures.iter().map(of).sum();
-    Report {
-        input,
-        layers: sum(|arch| arch.layers),
-        values_compared: sum(|arch| arch.values_compared),
-        edges_compared: sum(|arch| arch.edges_compared),
-        accumulators_compared: sum(|arch| arch.accumulators_compared),
-        mismatches: sum(|arch| arch.mismatches),
-        cycles_rtl: sum(|arch| arch.cycles_rtl),
-        cycles_stepped: sum(|arch| arch.cycles_stepped),
-        cycles_fast: sum(|arch| arch.cycles_fast),
-        architectures,
-        layers_not_covered,
-    }
-}
-
 fn tell(report: &Report, printer: &Printer) {
     printer.line(&report.input);
     let row = |arch: &ArchitectureReport| {
         vec![
             arch.name.clone(),
-            arch.layers.to_string(),
-            grouped(arch.values_compared),
-            grouped(arch.accumulators_compared),
-            grouped(arch.cycles_rtl),
-            grouped(arch.cycles_stepped),
-            grouped(arch.cycles_fast),
-            grouped(arch.mismatches),
+            arch.all.layers.to_string(),
+            grouped(arch.all.values_compared),
+            grouped(arch.all.accumulators_compared),
+            grouped(arch.all.cycles_rtl),
+            grouped(arch.all.cycles_stepped),
+            grouped(arch.all.cycles_fast),
+            grouped(arch.all.mismatches),
             format!("{:.1}", arch.build_seconds),
             format!("{:.1}", arch.run_seconds),
         ]
@@ -240,10 +243,10 @@ fn tell(report: &Report, printer: &Printer) {
     not_covered(&report.layers_not_covered, printer);
     printer.line(format_args!(
         "{} outputs, {} edges, {} accumulators and {} cycles compared: {} mismatches",
-        grouped(report.values_compared),
-        grouped(report.edges_compared),
-        grouped(report.accumulators_compared),
-        grouped(report.cycles_rtl),
-        grouped(report.mismatches)
+        grouped(report.all.values_compared),
+        grouped(report.all.edges_compared),
+        grouped(report.all.accumulators_compared),
+        grouped(report.all.cycles_rtl),
+        grouped(report.all.mismatches)
     ));
 }

@@ -8,7 +8,7 @@ use super::layers::Subject;
 use super::{modules, sources};
 use crate::cli::{RtlGenerateArgs, Verdict};
 use crate::files;
-use crate::files::folder::{self, Occupied};
+use crate::files::folder;
 use crate::print::Printer;
 
 /// Who writes the folder.
@@ -34,9 +34,8 @@ struct LayerReport {
 }
 
 pub(crate) fn run(arguments: &RtlGenerateArgs, printer: &Printer) -> Result<Verdict> {
-    let occupied = if arguments.force { Occupied::Keep } else { Occupied::Refuse };
-    let spared = arguments.net.as_deref().unwrap_or(&arguments.output);
-    folder::check(&arguments.output, MAKER, spared, occupied)?;
+    let spared = arguments.net.as_deref().unwrap_or(&arguments.folder.output);
+    folder::check(&arguments.folder.output, MAKER, spared, arguments.folder.occupied())?;
     let arch = files::architecture(&arguments.arch)?;
     let subject = match &arguments.net {
         None => None,
@@ -58,11 +57,11 @@ pub(crate) fn run(arguments: &RtlGenerateArgs, printer: &Printer) -> Result<Verd
     }
     let mut contents = sources(&arch, sizes);
     contents.extend(images.into_iter().map(|(name, text)| (name, text.into_bytes())));
-    folder::replace(&arguments.output, MAKER, &contents)?;
+    folder::replace(&arguments.folder.output, MAKER, &contents)?;
     let report = Report {
         architecture: arch.name.clone(),
         network: subject.as_ref().map(|subject| subject.network.name.clone()),
-        output: arguments.output.display().to_string(),
+        output: arguments.folder.output.display().to_string(),
         modules: modules().len(),
         layers,
         layers_not_covered: subject.map_or_else(Vec::new, |subject| subject.not_covered),
