@@ -40,7 +40,7 @@ pub(crate) use matrix::products;
 pub(crate) const PIECES: usize = 16;
 
 /// How many of `n` things each piece has; the last may have fewer.
-fn piece(n: usize) -> usize {
+pub(crate) fn piece(n: usize) -> usize {
     n.div_ceil(PIECES).max(1)
 }
 

@@ -14,6 +14,16 @@ pub(super) struct ByTap {
 }
 
 impl ByTap {
+    /// Chosen taps of weights by channel, then tap.
+    pub(super) fn pack(
+        weights: &[f32],
+        [n_taps, channels]: [usize; 2],
+        chosen: impl Iterator<Item = usize>,
+    ) -> Self {
+        let of_tap = |tap| (0..channels).map(move |channel| weights[channel * n_taps + tap]);
+        Self { values: chosen.flat_map(of_tap).collect(), channels }
+    }
+
     /// Taps of a run of a window's view.
     fn taps(&self, view: &View) -> usize {
         let taps = view.run / self.channels;
@@ -35,18 +45,6 @@ struct Column<'a> {
     grid: Grid,
     /// Taps of a run.
     taps: usize,
-}
-
-#[inline(always)]
-unsafe fn load<L: Lanes>(from: *const f32, n: usize) -> L::Vector {
-    // SAFETY: passed on.
-    unsafe { if n == L::WIDTH { L::load(from) } else { L::load_first(from, n) } }
-}
-
-#[inline(always)]
-unsafe fn store<L: Lanes>(to: *mut f32, vector: L::Vector, n: usize) {
-    // SAFETY: passed on.
-    unsafe { if n == L::WIDTH { L::store(to, vector) } else { L::store_first(to, vector, n) } }
 }
 
 compiled! {
@@ -94,21 +92,21 @@ unsafe fn dot_square<L: Lanes, const K: usize>(column: Column<'_>, out: *mut f32
         let mut weights = [[L::zero(); K]; K];
         for (row, weights) in weights.iter_mut().enumerate() {
             for (tap, weight) in weights.iter_mut().enumerate() {
-                *weight = load::<L>(column.by_tap.add((row * K + tap) * channels), n);
+                *weight = L::load_up_to(column.by_tap.add((row * K + tap) * channels), n);
             }
         }
         for line in 0..view.lines {
             for i in 0..view.columns {
                 let x = column.x.add(line * view.line_stride + i * view.column_stride);
                 let to = out.add(line * column.grid.line_stride + i * column.grid.column_stride);
-                let mut sum = if into == Into::Add { load::<L>(to, n) } else { L::zero() };
+                let mut sum = if into == Into::Add { L::load_up_to(to, n) } else { L::zero() };
                 for (row, weights) in weights.iter().enumerate() {
                     for (tap, weight) in weights.iter().enumerate() {
-                        let x = load::<L>(x.add(row * view.run_stride + tap * channels), n);
+                        let x = L::load_up_to(x.add(row * view.run_stride + tap * channels), n);
                         sum = L::multiply_add(x, *weight, sum);
                     }
                 }
-                store::<L>(to, sum, n);
+                L::store_up_to(to, sum, n);
             }
         }
     }
@@ -123,13 +121,13 @@ unsafe fn dot_any<L: Lanes>(column: Column<'_>, out: *mut f32, into: Into) {
             for i in 0..view.columns {
                 let x = column.x.add(line * view.line_stride + i * view.column_stride);
                 let to = out.add(line * column.grid.line_stride + i * column.grid.column_stride);
-                let mut sum = if into == Into::Add { load::<L>(to, n) } else { L::zero() };
+                let mut sum = if into == Into::Add { L::load_up_to(to, n) } else { L::zero() };
                 for tap in 0..view.runs * taps {
                     let x = x.add(tap / taps * view.run_stride + tap % taps * channels);
-                    let weight = load::<L>(column.by_tap.add(tap * channels), n);
-                    sum = L::multiply_add(load::<L>(x, n), weight, sum);
+                    let weight = L::load_up_to(column.by_tap.add(tap * channels), n);
+                    sum = L::multiply_add(L::load_up_to(x, n), weight, sum);
                 }
-                store::<L>(to, sum, n);
+                L::store_up_to(to, sum, n);
             }
         }
     }
@@ -177,10 +175,10 @@ unsafe fn outer_square<L: Lanes, const K: usize>(
             for i in 0..view.columns {
                 let x = column.x.add(line * view.line_stride + i * view.column_stride);
                 let at = line * column.grid.line_stride + i * column.grid.column_stride;
-                let gradient = load::<L>(gradient.add(at), n);
+                let gradient = L::load_up_to(gradient.add(at), n);
                 for (row, sums) in sums.iter_mut().enumerate() {
                     for (tap, sum) in sums.iter_mut().enumerate() {
-                        let x = load::<L>(x.add(row * view.run_stride + tap * channels), n);
+                        let x = L::load_up_to(x.add(row * view.run_stride + tap * channels), n);
                         *sum = L::multiply_add(x, gradient, *sum);
                     }
                 }
@@ -189,7 +187,7 @@ unsafe fn outer_square<L: Lanes, const K: usize>(
         for (row, sums) in sums.iter().enumerate() {
             for (tap, sum) in sums.iter().enumerate() {
                 let to = to.add((row * K + tap) * channels);
-                store::<L>(to, L::add(load::<L>(to, n), *sum), n);
+                L::store_up_to(to, L::add(L::load_up_to(to, n), *sum), n);
             }
         }
     }
@@ -203,16 +201,16 @@ unsafe fn outer_any<L: Lanes>(column: Column<'_>, gradient: *const f32, to: *mut
         for tap in 0..view.runs * taps {
             let x = column.x.add(tap / taps * view.run_stride + tap % taps * channels);
             let to = to.add(tap * channels);
-            let mut sum = load::<L>(to, n);
+            let mut sum = L::load_up_to(to, n);
             for line in 0..view.lines {
                 for i in 0..view.columns {
                     let x = x.add(line * view.line_stride + i * view.column_stride);
                     let at = line * column.grid.line_stride + i * column.grid.column_stride;
-                    let gradient = load::<L>(gradient.add(at), n);
-                    sum = L::multiply_add(load::<L>(x, n), gradient, sum);
+                    let gradient = L::load_up_to(gradient.add(at), n);
+                    sum = L::multiply_add(L::load_up_to(x, n), gradient, sum);
                 }
             }
-            store::<L>(to, sum, n);
+            L::store_up_to(to, sum, n);
         }
     }
 }

@@ -50,12 +50,9 @@ impl Factor {
                 let fan_in = taps.fan_in();
                 Self::Dense(Panels::pack(set, [fan_in, channels], weights, fan_in, |row| row))
             }
-            Connection::Depthwise => Self::Depthwise(ByTap {
-                values: (0..n_taps * channels)
-                    .map(|i| weights[i % channels * n_taps + i / channels])
-                    .collect(),
-                channels,
-            }),
+            Connection::Depthwise => {
+                Self::Depthwise(ByTap::pack(weights, [n_taps, channels], 0..n_taps))
+            }
         }
     }
 
@@ -77,12 +74,8 @@ impl Factor {
                 Self::Dense(Panels::pack(set, [chosen.len() * outputs, inputs], weights, 1, start))
             }
             Connection::Depthwise => {
-                let of_tap = |tap: &usize| {
-                    let tap = *tap;
-                    (0..outputs).map(move |channel| weights[channel * n_taps + tap])
-                };
-                let values = chosen.iter().flat_map(of_tap).collect();
-                Self::Depthwise(ByTap { values, channels: outputs })
+                let chosen = chosen.iter().copied();
+                Self::Depthwise(ByTap::pack(weights, [n_taps, outputs], chosen))
             }
         }
     }

@@ -110,6 +110,26 @@ pub(super) trait Lanes {
     unsafe fn load_first(from: *const f32, n: usize) -> Self::Vector;
     /// The first `n < WIDTH` numbers.
     unsafe fn store_first(to: *mut f32, vector: Self::Vector, n: usize);
+    /// The first `n ≤ WIDTH` numbers, zeros after them.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "inlined into functions that enable the instructions")]
+    unsafe fn load_up_to(from: *const f32, n: usize) -> Self::Vector {
+        // SAFETY: passed on.
+        unsafe { if n == Self::WIDTH { Self::load(from) } else { Self::load_first(from, n) } }
+    }
+    /// The first `n ≤ WIDTH` numbers.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "inlined into functions that enable the instructions")]
+    unsafe fn store_up_to(to: *mut f32, vector: Self::Vector, n: usize) {
+        // SAFETY: passed on.
+        unsafe {
+            if n == Self::WIDTH {
+                Self::store(to, vector);
+            } else {
+                Self::store_first(to, vector, n);
+            }
+        }
+    }
     unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// `a · b + c`, rounded once or twice.
     unsafe fn multiply_add(a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;

@@ -10,7 +10,7 @@ use super::lanes::{InstructionSet, compiled};
 use super::products::{self, Grid, Panels, View};
 use super::sums::Moments;
 use super::values::Values;
-use super::window::{InputGradient, Layer};
+use super::window::{InputGradient, Layer, add_up};
 use super::{Into, PIECES, piece};
 
 /// Elements of the inputs or outputs of a block, at most: a quarter of a second-level cache.
@@ -83,7 +83,7 @@ pub(super) fn backward(
     let mut gradients = Vec::new();
     let gradient = whole(layer, gradient, layer.taps.output.channels, &mut gradients, buffers);
     if let Some(place) = input_gradient {
-        by_inputs(layer, &Values::Plain(gradient), place);
+        by_inputs(layer, gradient, place);
     }
     by_weights(layer, input, gradient, weight_gradient);
     buffers.give(inputs);
@@ -110,37 +110,43 @@ fn whole<'a>(
         return values;
     }
     *buffer = buffers.take(values.len());
-    let pixels = piece(values.len() / channels) * channels;
-    let copy = |(i, out): (usize, &mut [f32])| values.copy(layer.set, i * pixels, out);
-    buffer.par_chunks_mut(pixels).enumerate().for_each(copy);
+    values.copy_all(layer.set, channels, buffer);
     buffer
 }
 
-/// The weights by input, then output: what gradients by outputs are multiplied with.
-fn transposed(layer: &Layer<'_>) -> Panels {
+/// The weights as the gradient by the inputs needs them.
+fn transposed(layer: &Layer<'_>) -> Factor {
+    Factor::transposed(layer.set, layer.taps, layer.connection, layer.weights, &[0])
+}
+
+/// The gradient by the inputs of some pixels of a piece, the first of which is input element `start`.
+fn block_by_inputs(
+    layer: &Layer<'_>,
+    weights: &Factor,
+    gradient: &[f32],
+    [piece_idx, start]: [usize; 2],
+    InputGradient { values, into, after }: InputGradient<'_>,
+) {
     let (inputs, outputs) = (layer.taps.fan_in(), layer.taps.output.channels);
-    Panels::pack(layer.set, [outputs, inputs], layer.weights, 1, |row| row * inputs)
+    let view = View::vectors(values.len() / inputs, outputs);
+    weights.dot(layer.set, (gradient, view), (values, pixels(inputs)), into);
+    if let Some(after) = after {
+        after(piece_idx, start, values);
+    }
 }
 
 /// The gradient by the inputs alone.
-fn by_inputs(layer: &Layer<'_>, gradient: &Values<'_>, place: InputGradient<'_>) {
+fn by_inputs(layer: &Layer<'_>, gradient: &[f32], place: InputGradient<'_>) {
     let InputGradient { values, into, after } = place;
     let (inputs, outputs) = (layer.taps.fan_in(), layer.taps.output.channels);
     let weights = transposed(layer);
-    let (n_pixels, block) = (values.len() / inputs, block_pixels(inputs, outputs));
-    let of_piece = piece(n_pixels);
+    let (of_piece, block) = (piece(values.len() / inputs), block_pixels(inputs, outputs));
     let work = |(piece_idx, values): (usize, &mut [f32])| {
-        let mut scratch = Vec::new();
         for (block_idx, values) in values.chunks_mut(block * inputs).enumerate() {
             let first = piece_idx * of_piece + block_idx * block;
-            let n = values.len() / inputs;
-            let range = [first * outputs, n * outputs];
-            let gradient = at_hand(layer, gradient, range, &mut scratch);
-            let view = View::vectors(n, outputs);
-            products::dot(layer.set, gradient, view, &weights, values, pixels(inputs), into);
-            if let Some(after) = after {
-                after(piece_idx, first * inputs, values);
-            }
+            let gradient = &gradient[first * outputs..];
+            let place = InputGradient { values, into, after };
+            block_by_inputs(layer, &weights, gradient, [piece_idx, first * inputs], place);
         }
     };
     values.par_chunks_mut(of_piece * inputs).enumerate().for_each(work);
@@ -302,12 +308,8 @@ fn few_weights(
             {
                 let start = block_idx * block * inputs;
                 let values = &mut values[start..start + n * inputs];
-                let view = View::vectors(n, outputs);
-                let grid = pixels(inputs);
-                products::dot(layer.set, gradient, view, weights, values, grid, *into);
-                if let Some(after) = after {
-                    after(piece_idx, first * inputs, values);
-                }
+                let place = InputGradient { values, into: *into, after: *after };
+                block_by_inputs(layer, weights, gradient, [piece_idx, first * inputs], place);
             }
         }
         sums
@@ -320,8 +322,5 @@ fn few_weights(
             .collect(),
         None => (0..n_pixels.div_ceil(of_piece)).into_par_iter().map(|i| work(i, None)).collect(),
     };
-    let mut parts = parts.into_iter();
-    let mut sums = parts.next().expect("a batch has pictures");
-    parts.for_each(|part| sums.add(&part));
-    sums.unpack(weight_gradient);
+    add_up(parts, WeightSums::add).unpack(weight_gradient);
 }

@@ -304,17 +304,12 @@ unsafe fn dot_tile<L: Lanes, const P: usize, const V: usize>(
         for p in 0..P {
             for v in 0..V {
                 let to = tile.out.add(p * tile.out_stride + v * L::WIDTH);
-                let is_whole = v + 1 < V || tile.last == L::WIDTH;
+                let n = if v + 1 < V { L::WIDTH } else { tile.last };
                 let mut sum = sums[p][v];
                 if into == Into::Add {
-                    let old = if is_whole { L::load(to) } else { L::load_first(to, tile.last) };
-                    sum = L::add(sum, old);
+                    sum = L::add(sum, L::load_up_to(to, n));
                 }
-                if is_whole {
-                    L::store(to, sum);
-                } else {
-                    L::store_first(to, sum, tile.last);
-                }
+                L::store_up_to(to, sum, n);
             }
         }
     }
@@ -398,9 +393,8 @@ unsafe fn outer_tile<L: Lanes, const J: usize, const V: usize>(
             for _ in 0..view.columns {
                 let mut row = [L::zero(); V];
                 for v in 0..V {
-                    let from = gradient.add(v * L::WIDTH);
-                    let is_whole = v + 1 < V || tile.last == L::WIDTH;
-                    row[v] = if is_whole { L::load(from) } else { L::load_first(from, tile.last) };
+                    let n = if v + 1 < V { L::WIDTH } else { tile.last };
+                    row[v] = L::load_up_to(gradient.add(v * L::WIDTH), n);
                 }
                 for j in 0..J {
                     let x = L::splat(x.add(j).read());

@@ -49,6 +49,15 @@ impl Moments {
         Self { sums: ChannelSums::new(channels), squares: ChannelSums::new(channels) }
     }
 
+    /// The sums of all parts, in their order.
+    pub(crate) fn of_parts(channels: usize, parts: &[Self]) -> Self {
+        let mut all = Self::new(channels);
+        for part in parts {
+            all.merge(part);
+        }
+        all
+    }
+
     /// Sums and sums of squares so far.
     pub(crate) fn totals(&self) -> [&[f64]; 2] {
         [&self.sums.totals, &self.squares.totals]

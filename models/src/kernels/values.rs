@@ -3,8 +3,11 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::finish::{LEAST_ROW, Tail};
 use super::lanes::{InstructionSet, compiled};
+use super::piece;
 
 /// Values per channel, repeated: one for each element of a row.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,6 +90,13 @@ impl<'a> Values<'a> {
     /// Writes the values of whole pixels from element `start` on.
     pub(crate) fn copy(&self, set: InstructionSet, start: usize, out: &mut [f32]) {
         copy(set, self, start, out);
+    }
+
+    /// Writes all values, of so many channels, on all threads.
+    pub(crate) fn copy_all(&self, set: InstructionSet, channels: usize, out: &mut [f32]) {
+        let pixels = piece(out.len() / channels) * channels;
+        let copy = |(i, out): (usize, &mut [f32])| self.copy(set, i * pixels, out);
+        out.par_chunks_mut(pixels).enumerate().for_each(copy);
     }
 
     /// Writes whole pixels from element `start` on, each `stride` after the one before.

@@ -69,12 +69,7 @@ impl Layer<'_> {
             }
         };
         let pieces = out.par_chunks_mut(pictures * out_elements).enumerate().map(of_piece);
-        let parts: Vec<Moments> = pieces.collect();
-        let mut moments = Moments::new(self.taps.output.channels);
-        for part in &parts {
-            moments.merge(part);
-        }
-        moments
+        Moments::of_parts(self.taps.output.channels, &pieces.collect::<Vec<_>>())
     }
 
     fn forward_piece(
@@ -136,15 +131,15 @@ impl Layer<'_> {
             let pieces = (0..n.div_ceil(pictures)).into_par_iter();
             pieces.map(|i| work.piece(i, range(i), None)).collect()
         };
-        add_up(parts).unpack(self.taps, weight_gradient);
+        add_up(parts, Factor::add).unpack(self.taps, weight_gradient);
     }
 }
 
 /// The sum of all parts, in their order.
-fn add_up(parts: Vec<Factor>) -> Factor {
+pub(super) fn add_up<T>(parts: Vec<T>, add: impl Fn(&mut T, &T)) -> T {
     let mut parts = parts.into_iter();
     let mut sum = parts.next().expect("a batch has pictures");
-    parts.for_each(|part| sum.add(&part));
+    parts.for_each(|part| add(&mut sum, &part));
     sum
 }
 

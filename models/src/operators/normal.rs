@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::{cut, values};
 use crate::Error;
 use crate::float::{BatchNormParameters, LayerParameters};
-use crate::kernels::PIECES;
+use crate::kernels;
 use crate::kernels::lanes::InstructionSet;
 use crate::kernels::sums::{AffineSums, Moments};
 use crate::kernels::values::Values;
@@ -28,7 +28,7 @@ pub(super) fn apply(
 
 /// Elements of each piece of a tensor: whole pixels.
 fn piece(elements: usize, channels: usize) -> usize {
-    (elements / channels).div_ceil(PIECES) * channels
+    kernels::piece(elements / channels) * channels
 }
 
 struct Forward {
@@ -47,10 +47,7 @@ impl Forward {
             moments
         };
         let parts: Vec<Moments> = x.par_chunks(piece(x.len(), channels)).map(of_piece).collect();
-        let mut moments = Moments::new(channels);
-        for part in &parts {
-            moments.merge(part);
-        }
+        let moments = Moments::of_parts(channels, &parts);
         let parameters = LayerParameters {
             weights: Vec::new(),
             bias: vec![0.0; channels],
@@ -85,7 +82,8 @@ impl CustomOp3 for Forward {
         let (gamma, beta) = (values(gamma, gamma_layout)?, values(beta, beta_layout)?);
         let normal = self.normal(x, gamma, beta).map_err(candle_core::Error::wrap)?;
         let mut out = vec![0.0; x.len()];
-        copy(&Values::Finished(x, &normal.affine), gamma.len(), &mut out);
+        let finished = Values::Finished(x, &normal.affine);
+        finished.copy_all(InstructionSet::best(), gamma.len(), &mut out);
         let _first = self.normal.set(normal);
         Ok((CpuStorage::F32(out), x_layout.shape().clone()))
     }
@@ -105,13 +103,6 @@ impl CustomOp3 for Forward {
         let mut parts = cut(&joined, &[x, gamma, beta])?.into_iter();
         Ok((parts.next(), parts.next(), parts.next()))
     }
-}
-
-/// Writes values of whole pixels, piece by piece.
-fn copy(values: &Values<'_>, channels: usize, out: &mut [f32]) {
-    let (set, piece) = (InstructionSet::best(), piece(out.len(), channels));
-    let write = |(i, out): (usize, &mut [f32])| values.copy(set, i * piece, out);
-    out.par_chunks_mut(piece).enumerate().for_each(write);
 }
 
 /// The gradients by x, γ and β, one after the other.
@@ -146,11 +137,8 @@ impl CustomOp2 for Backward<'_> {
         let (parameters, through) = self.0.backward(&sums);
         let through = through.expect("batch norm leads through its statistics");
         let mut out = vec![0.0; x.len()];
-        copy(
-            &Values::Gradient { gradient, sums: x, affine, through: &through },
-            channels,
-            &mut out,
-        );
+        let by_x = Values::Gradient { gradient, sums: x, affine, through: &through };
+        by_x.copy_all(set, channels, &mut out);
         out.extend(parameters.gammas);
         out.extend(parameters.offsets);
         let n = out.len();

@@ -35,15 +35,19 @@ struct ByTensor {
 impl ByTensor {
     /// A place for a contribution to a tensor's gradient; put it back with [`Self::put`].
     fn take(&mut self, id: TensorId, length: usize) -> (Vec<f32>, Into) {
-        let Some(gradient) = self.gradients[id.0].take() else {
-            return (self.buffers.take(length), Into::Overwrite);
-        };
-        let own = Rc::try_unwrap(gradient).unwrap_or_else(|shared| {
-            let mut copy = self.buffers.take(length);
+        match self.gradients[id.0].take() {
+            Some(gradient) => (self.own(gradient), Into::Add),
+            None => (self.buffers.take(length), Into::Overwrite),
+        }
+    }
+
+    /// A gradient, or where others share it, a copy.
+    fn own(&mut self, gradient: Rc<Vec<f32>>) -> Vec<f32> {
+        Rc::try_unwrap(gradient).unwrap_or_else(|shared| {
+            let mut copy = self.buffers.take(shared.len());
             copy.copy_from_slice(&shared);
             copy
-        });
-        (own, Into::Add)
+        })
     }
 
     fn put(&mut self, id: TensorId, gradient: Vec<f32>) {
@@ -173,7 +177,7 @@ impl<'a> Pass<'a> {
         Some((layer_idx, &self.model.float.topology.layers[layer_idx]))
     }
 
-    /// What is after the sum of an addition.
+    /// What follows a layer without weights.
     fn tail(&self, layer_idx: usize) -> Tail {
         let layer = &self.model.float.topology.layers[layer_idx];
         tail_of(activation_of(&layer.operator), self.tape.codes[layer_idx + 1])
@@ -227,11 +231,9 @@ impl<'a> Pass<'a> {
         if is_complete[id.0] {
             return gradient;
         }
-        by_tensor.gradients[id.0] = Some(gradient);
-        let length = by_tensor.gradients[id.0].as_ref().map_or(0, |gradient| gradient.len());
-        let (mut own, _) = by_tensor.take(id, length);
+        let mut own = by_tensor.own(gradient);
         let picture = self.model.float.topology.layers[layer_idx].shape.elements();
-        let of_piece = (length / picture).div_ceil(PIECES);
+        let of_piece = (own.len() / picture).div_ceil(PIECES);
         own.par_chunks_mut(of_piece * picture).enumerate().for_each(|(piece_idx, values)| {
             for (i, values) in values.chunks_exact_mut(picture).enumerate() {
                 self.complete(id, piece_idx, (piece_idx * of_piece + i) * picture, values);

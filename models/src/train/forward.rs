@@ -205,9 +205,7 @@ impl Tape {
         } else {
             let mut out = self.buffers.take(elements);
             let values = Values::Finished(&sums, &normal.affine);
-            let block = layer.shape.elements();
-            let copy = |(i, out): (usize, &mut [f32])| values.copy(self.set, i * block, out);
-            out.par_chunks_mut(block).enumerate().for_each(copy);
+            values.copy_all(self.set, layer.shape.channels, &mut out);
             out
         };
         self.sums.push(sums);
