@@ -12,14 +12,16 @@ use tridot_sim::network::{Accuracy, Geometry};
 
 use crate::Error;
 use crate::calibrate;
-use crate::float::LayerParameters;
+use crate::float::{FloatNetwork, LayerParameters};
 use crate::import::{Checkpoint, float_network};
 use crate::kernels::lanes::InstructionSet;
 use crate::layers::{Quantization, WeightQuantizer};
 use crate::optim::Sgd;
 use crate::scheme::Plan;
-use crate::topology::{DotLayer, Topology, TopologyOperator};
-use crate::train::{Model, Position, Texts, Trainer};
+use crate::topology::{DotLayer, Topology, TopologyLayer, TopologyOperator};
+use crate::train::{
+    Averaged, Model, Position, Teacher, Texts, Trainer, statistics, statistics_mut,
+};
 
 /// The version of the metadata.
 pub const FORMAT: u32 = 1;
@@ -81,6 +83,12 @@ impl Trainer {
         if let Some(quantization) = &self.model.quantization {
             push_quantization(&mut tensors, quantization, &self.model.float.topology);
         }
+        if let Some(teacher) = &self.teacher {
+            push_teacher(&mut tensors, teacher, &self.model.float.topology);
+        }
+        if let Some(averaged) = &mut self.averaged {
+            push_average(&mut tensors, averaged);
+        }
         let metadata = serde_json::to_string(&metadata).expect("strings and numbers are JSON");
         written(&metadata, tensors)
     }
@@ -113,10 +121,18 @@ impl Trainer {
             model.quantization =
                 Some(rest.quantization(plan.quantization.as_ref(), &model, clips)?);
         }
+        let quantized = model.quantization.is_some();
+        let teaches = plan.stages.iter().any(|stage| stage.distillation.is_some());
+        let teacher = (quantized && teaches).then(|| rest.teacher(&model)).transpose()?;
+        let averages = plan.stages.get(position.stage).is_some_and(|stage| stage.average.is_some());
+        let averaged =
+            (averages && 0 < position.epoch).then(|| rest.average(&model)).transpose()?;
         let sgd = rest.velocities(&mut model)?;
         rest.finish()?;
         let accuracy = metadata.float_accuracy;
-        Ok(Self::at(plan, texts, metadata.data, model, sgd, position, accuracy))
+        let mut trainer = Self::at(plan, texts, metadata.data, model, sgd, position, accuracy);
+        (trainer.teacher, trainer.averaged) = (teacher, averaged);
+        Ok(trainer)
     }
 }
 
@@ -177,6 +193,30 @@ fn push_quantization(tensors: &mut Vec<Tensor>, quantization: &Quantization, top
     }
 }
 
+fn push_teacher(tensors: &mut Vec<Tensor>, teacher: &Teacher, topology: &Topology) {
+    for (parameters, layer) in teacher.parameters().iter().zip(&topology.layers) {
+        let Some(LayerParameters { weights, bias, .. }) = parameters else { continue };
+        tensors.push(Tensor::flat(format!("{PREFIX}teacher/{}.weight", layer.name), weights));
+        tensors.push(Tensor::flat(format!("{PREFIX}teacher/{}.bias", layer.name), bias));
+    }
+}
+
+fn push_average(tensors: &mut Vec<Tensor>, averaged: &mut Averaged) {
+    for slot in averaged.model.slots() {
+        tensors.push(Tensor::flat(format!("{PREFIX}average/{}", slot.name), slot.values));
+    }
+    let FloatNetwork { topology, parameters } = &averaged.model.float;
+    for (parameters, layer) in parameters.iter().zip(&topology.layers) {
+        let Some(parameters) = parameters else { continue };
+        for (name, values) in STATISTICS.iter().zip(statistics(parameters)) {
+            tensors.push(Tensor::flat(format!("{PREFIX}average/{}.{name}", layer.name), values));
+        }
+    }
+}
+
+/// Of batch norm, in the order of [`statistics`].
+const STATISTICS: [&str; 2] = ["mean", "variance"];
+
 /// Tensors that are no weights, by name without the prefix; each is taken once.
 struct Rest(BTreeMap<String, Vec<f32>>);
 
@@ -221,6 +261,41 @@ impl Rest {
             }
         }
         Ok(quantization)
+    }
+
+    /// The teacher of a network with as many weights.
+    fn teacher(&mut self, model: &Model) -> Result<Teacher, Error> {
+        let FloatNetwork { topology, parameters } = &model.float;
+        let layer = |(layer, parameters): (&TopologyLayer, &Option<LayerParameters>)| {
+            let Some(parameters) = parameters else { return Ok(None) };
+            let mut take =
+                |of: &str, length| self.take(&format!("teacher/{}.{of}", layer.name), length);
+            let weights = take("weight", parameters.weights.len())?;
+            let bias = take("bias", parameters.bias.len())?;
+            Ok(Some(LayerParameters { weights, bias, batch_norm: None }))
+        };
+        let layers = topology.layers.iter().zip(parameters).map(layer);
+        Ok(Teacher::with_parameters(topology, layers.collect::<Result<_, Error>>()?))
+    }
+
+    /// The average of such a model.
+    fn average(&mut self, model: &Model) -> Result<Averaged, Error> {
+        let mut averaged = Averaged::new(model);
+        for slot in averaged.model.slots() {
+            let values = self.take(&format!("average/{}", slot.name), slot.values.len())?;
+            slot.values.copy_from_slice(&values);
+        }
+        averaged.model.check_finite()?;
+        let FloatNetwork { topology, parameters } = &mut averaged.model.float;
+        for (parameters, layer) in parameters.iter_mut().zip(&topology.layers) {
+            let Some(parameters) = parameters else { continue };
+            for (name, values) in STATISTICS.iter().zip(statistics_mut(parameters)) {
+                let name = format!("average/{}.{name}", layer.name);
+                values.copy_from_slice(&self.take(&name, values.len())?);
+            }
+        }
+        averaged.model.float.check()?;
+        Ok(averaged)
     }
 
     /// None before the first epoch.

@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use crate::train::Slot;
+use crate::train::{Group, RateFactors, Slot};
 
 /// What one step uses.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,6 +15,22 @@ pub(crate) struct Rates {
     pub(crate) weight_decay: f64,
     /// The most that the norm of all gradients together may be; none for no limit.
     pub(crate) clip_norm: Option<f64>,
+    /// Of the learning rate, by kind of parameter.
+    pub(crate) factors: RateFactors,
+}
+
+impl Rates {
+    /// Of a kind of parameter.
+    fn learning_rate_of(&self, group: Group) -> f64 {
+        let RateFactors { norms, scales, clips } = self.factors;
+        self.learning_rate
+            * match group {
+                Group::Weights => 1.0,
+                Group::Norms => norms,
+                Group::Scales => scales,
+                Group::Clips => clips,
+            }
+    }
 }
 
 /// The velocities of all parameters.
@@ -47,12 +63,13 @@ impl Sgd {
         };
         let norm = slots.iter().zip(gradients).map(square).sum::<f64>().sqrt();
         let limited = rates.clip_norm.map_or(1.0, |most| (most / norm).min(1.0));
-        let (rate, momentum) = (rates.learning_rate as f32, rates.momentum as f32);
+        let momentum = rates.momentum as f32;
         for ((slot, gradient), velocity) in
             slots.iter_mut().zip(gradients).zip(&mut self.velocities)
         {
             let scale = limited as f32 * slot.gradient_scale;
-            let decay = if slot.decays { rates.weight_decay as f32 } else { 0.0 };
+            let rate = rates.learning_rate_of(slot.group) as f32;
+            let decay = if slot.group == Group::Weights { rates.weight_decay as f32 } else { 0.0 };
             for ((w, g), v) in slot.values.iter_mut().zip(gradient).zip(velocity) {
                 let g = g * scale + *w * decay;
                 *v = *v * momentum + g;
@@ -82,16 +99,24 @@ pub(crate) fn learning_rate(peak: f64, step: u64, steps: u64, warmup: f64) -> f6
 mod tests {
     use super::*;
 
-    fn slot(values: &mut [f32], decays: bool, least: Option<f32>) -> Slot<'_> {
-        Slot { name: "a".into(), values, decays, least, gradient_scale: 1.0 }
+    fn slot(values: &mut [f32], group: Group, least: Option<f32>) -> Slot<'_> {
+        Slot { name: "a".into(), values, group, least, gradient_scale: 1.0 }
     }
+
+    const RATES: Rates = Rates {
+        learning_rate: 1.0,
+        momentum: 0.0,
+        weight_decay: 0.0,
+        clip_norm: None,
+        factors: RateFactors { norms: 1.0, scales: 1.0, clips: 1.0 },
+    };
 
     #[test]
     fn two_steps_by_hand() {
-        let rates =
-            Rates { learning_rate: 0.5, momentum: 0.5, weight_decay: 0.25, clip_norm: None };
+        let rates = Rates { learning_rate: 0.5, momentum: 0.5, weight_decay: 0.25, ..RATES };
         let (mut weights, mut scales) = ([4.0_f32], [1.0_f32]);
-        let mut slots = [slot(&mut weights, true, None), slot(&mut scales, false, Some(0.0))];
+        let mut slots =
+            [slot(&mut weights, Group::Weights, None), slot(&mut scales, Group::Scales, Some(0.0))];
         let mut sgd = Sgd::new(&slots);
         let norm = sgd.step(&mut slots, &[vec![3.0], vec![4.0]], rates);
         assert!((norm - 5.0).abs() < 1e-12);
@@ -104,12 +129,26 @@ mod tests {
 
     #[test]
     fn the_norm_of_all_gradients_together_is_limited() {
-        let rates =
-            Rates { learning_rate: 1.0, momentum: 0.0, weight_decay: 0.0, clip_norm: Some(1.0) };
+        let rates = Rates { clip_norm: Some(1.0), ..RATES };
         let (mut a, mut b) = ([0.0_f32], [0.0_f32]);
-        let mut slots = [slot(&mut a, true, None), slot(&mut b, true, None)];
+        let mut slots = [slot(&mut a, Group::Weights, None), slot(&mut b, Group::Weights, None)];
         Sgd::new(&slots).step(&mut slots, &[vec![3.0], vec![-4.0]], rates);
         assert_eq!((a, b), ([-0.6], [0.8]));
+    }
+
+    #[test]
+    fn each_kind_of_parameter_has_a_rate_of_its_own() {
+        let factors = RateFactors { norms: 0.5, scales: 0.25, clips: 0.0 };
+        let groups = [Group::Weights, Group::Norms, Group::Scales, Group::Clips];
+        let mut values = [[0.0_f32]; 4];
+        let mut slots: Vec<Slot<'_>> = values
+            .iter_mut()
+            .zip(groups)
+            .map(|(values, group)| slot(values, group, None))
+            .collect();
+        let gradients = vec![vec![-4.0]; 4];
+        Sgd::new(&slots).step(&mut slots, &gradients, Rates { factors, ..RATES });
+        assert_eq!(values, [[4.0], [2.0], [1.0], [0.0]]);
     }
 
     #[test]

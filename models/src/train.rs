@@ -16,18 +16,23 @@ use crate::optim::{Rates, Sgd, learning_rate};
 use crate::topology::{Topology, TopologyOperator};
 
 mod augment;
+mod average;
 mod backward;
 mod batches;
 mod forward;
 mod loss;
 mod model;
 mod plan;
+mod teacher;
 
+pub(crate) use average::{Averaged, statistics, statistics_mut};
 pub(crate) use forward::{Normal, Tape, normal_of, tail_of};
-pub(crate) use model::{Model, Slot};
+pub(crate) use model::{Group, Model, Slot};
 pub use plan::{
-    Augmentation, Growth, Kind, ResizedCrop, Stage, Start, Synthetic, Temperature, TrainingPlan,
+    Augmentation, Average, Distillation, Growth, Kind, RateFactors, ResizedCrop, Stage, Start,
+    Synthetic, Temperature, TrainingPlan,
 };
+pub(crate) use teacher::Teacher;
 
 /// Pictures to train on, and pictures to score with.
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +90,10 @@ pub struct Trainer {
     pub(crate) position: Position,
     /// On the test pictures, of the float network that the first quantized stage began with.
     pub(crate) float_accuracy: Option<Accuracy>,
+    /// The float network that the first quantized stage began with; none where no stage asks it.
+    pub(crate) teacher: Option<Teacher>,
+    /// Of a stage that averages: what is scored and kept.
+    pub(crate) averaged: Option<Averaged>,
     tape: Tape,
 }
 
@@ -144,8 +153,18 @@ impl Trainer {
         position: Position,
         float_accuracy: Option<Accuracy>,
     ) -> Self {
-        let tape = Tape::default();
-        Self { plan, texts, data, model, sgd, position, float_accuracy, tape }
+        Self {
+            plan,
+            texts,
+            data,
+            model,
+            sgd,
+            position,
+            float_accuracy,
+            teacher: None,
+            averaged: None,
+            tape: Tape::default(),
+        }
     }
 
     /// Refuses pictures that this training cannot be about.
@@ -243,6 +262,9 @@ impl Trainer {
             report.training.correct += done.correct;
             report.learning_rate = now.learning_rate;
             report.temperature = stage.temperature.map(|_| now.temperature);
+            if let (Some(averaged), Some(how)) = (&mut self.averaged, stage.average) {
+                averaged.follow(&mut self.model, how.stays(epoch * steps + step));
+            }
             on_step(StepReport { step, loss: done.loss });
             step += 1;
             Ok(())
@@ -253,6 +275,9 @@ impl Trainer {
         self.position = if epoch + 1 < stage.epochs {
             Position { stage: stage_idx, epoch: epoch + 1 }
         } else {
+            if let Some(Averaged { model }) = self.averaged.take() {
+                self.model = model;
+            }
             Position { stage: stage_idx + 1, epoch: 0 }
         };
         Ok(report)
@@ -275,15 +300,23 @@ impl Trainer {
             let mut chosen = batches::order(pictures, self.plan.seed, usize::MAX, 0);
             chosen.truncate(plan.calibration.samples);
             let pictures = data.training.pictures(&chosen)?;
+            let teaches = self.plan.stages.iter().any(|stage| stage.distillation.is_some());
+            self.teacher = teaches.then(|| Teacher::new(float));
             self.model.quantization = Some(Quantization::new(float, plan, &pictures.pixels)?);
         }
         self.sgd = Sgd::new(&self.model.slots());
+        self.averaged = stage.average.map(|_| Averaged::new(&self.model));
         Ok(())
     }
 
     fn step(&mut self, stage: &Stage, now: Now, batch: &Pictures) -> Result<loss::Scored, Error> {
         let logits = self.tape.forward(&self.model, &batch.pixels, now.temperature)?;
-        let scored = loss::cross_entropy(logits, &batch.labels);
+        let teacher = match (stage.distillation, &mut self.teacher) {
+            (Some(how), Some(teacher)) => Some((teacher.logits(&batch.pixels)?, how)),
+            _ => None,
+        };
+        let (labels, smoothing) = (&batch.labels[..], stage.label_smoothing);
+        let scored = loss::loss(logits, loss::Targets { labels, smoothing, teacher });
         if !scored.loss.is_finite() {
             return Err(Error::limit("loss", "its value", "finite", scored.loss));
         }
@@ -294,6 +327,7 @@ impl Trainer {
             momentum: stage.momentum,
             weight_decay: stage.weight_decay,
             clip_norm: stage.clip_norm,
+            factors: stage.rate_factors,
         };
         let norm = self.sgd.step(&mut self.model.slots(), &gradients, rates);
         if !norm.is_finite() {
@@ -306,8 +340,8 @@ impl Trainer {
 
     /// How many pictures the network of now classifies as labelled; hard if it is quantized.
     fn score(&self, source: Source<'_>, indices: &[usize]) -> Result<Accuracy, Error> {
-        let float = &self.model.float;
-        match &self.model.quantization {
+        let Model { float, quantization } = self.kept();
+        match quantization {
             None => scored(source, indices, |some| float.accuracy(&some.pixels, &some.labels)),
             Some(quantization) => {
                 let hard = quantization.hard(float)?;
@@ -316,9 +350,14 @@ impl Trainer {
         }
     }
 
+    /// What is scored and kept: the average in a stage that takes one.
+    fn kept(&self) -> &Model {
+        self.averaged.as_ref().map_or(&self.model, |averaged| &averaged.model)
+    }
+
     /// The float network as it is now: behind the quantizers, if there are any.
     pub fn float_network(&self) -> &FloatNetwork {
-        &self.model.float
+        &self.kept().float
     }
 
     /// On the test pictures, of the float network that the first quantized stage began with.
@@ -329,11 +368,12 @@ impl Trainer {
     /// The quantized network as it is now, with the batch norm that the plan chooses on calibration
     /// pictures drawn with the plan's seed. Refuses a training that has quantized nothing yet.
     pub fn quantized_network(&self, set: &CalibrationSet<'_>) -> Result<QuantizedNetwork, Error> {
-        let Some(quantization) = &self.model.quantization else {
+        let Model { float, quantization } = self.kept();
+        let Some(quantization) = quantization else {
             let reason = "is a float network: quantize it (`tridot quantize`) or train it further";
             return Err(Error::malformed("checkpoint", reason));
         };
-        let mut quantized = quantization.hard(&self.model.float)?;
+        let mut quantized = quantization.hard(float)?;
         calibrate::finish_trained(&mut quantized, set, self.plan.seed)?;
         quantized.provenance.plan.clone_from(&self.texts.plan);
         quantized.provenance.float_accuracy = self.float_accuracy;

@@ -14,6 +14,19 @@ pub(crate) struct Model {
     pub(crate) quantization: Option<Quantization>,
 }
 
+/// Kinds of parameters: how fast they are trained, and whether weight decay pulls at them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Group {
+    /// They alone decay.
+    Weights,
+    /// γ, β and biases.
+    Norms,
+    /// Branch scales.
+    Scales,
+    /// The largest values of tensors.
+    Clips,
+}
+
 /// Parameters that are trained together.
 #[derive(Debug)]
 pub(crate) struct Slot<'a> {
@@ -21,8 +34,8 @@ pub(crate) struct Slot<'a> {
     pub(crate) name: String,
     /// The parameters.
     pub(crate) values: &'a mut [f32],
-    /// Whether weight decay pulls at them.
-    pub(crate) decays: bool,
+    /// Of which kind they are.
+    pub(crate) group: Group,
     /// Values are kept at or above it after a step.
     pub(crate) least: Option<f32>,
     /// What their gradient is multiplied by.
@@ -30,8 +43,8 @@ pub(crate) struct Slot<'a> {
 }
 
 impl<'a> Slot<'a> {
-    fn plain(name: String, values: &'a mut [f32]) -> Self {
-        Self { name, values, decays: false, least: None, gradient_scale: 1.0 }
+    fn new(group: Group, name: String, values: &'a mut [f32]) -> Self {
+        Self { name, values, group, least: None, gradient_scale: 1.0 }
     }
 }
 
@@ -83,26 +96,26 @@ impl Model {
             let layer = &self.float.topology.layers[layer_idx];
             let Some(parameters) = parameters else { continue };
             let n_weights = parameters.weights.len();
-            let weights = Slot::plain(format!("{}.weight", layer.name), &mut parameters.weights);
-            slots.push(Slot { decays: true, ..weights });
+            let name = |of: &str| format!("{}.{of}", layer.name);
+            slots.push(Slot::new(Group::Weights, name("weight"), &mut parameters.weights));
             if trains_bias[layer_idx] {
-                slots.push(Slot::plain(format!("{}.bias", layer.name), &mut parameters.bias));
+                slots.push(Slot::new(Group::Norms, name("bias"), &mut parameters.bias));
             }
             if let Some(norm) = &mut parameters.batch_norm {
-                slots.push(Slot::plain(format!("{}.gamma", layer.name), &mut norm.gamma));
-                slots.push(Slot::plain(format!("{}.beta", layer.name), &mut norm.beta));
+                slots.push(Slot::new(Group::Norms, name("gamma"), &mut norm.gamma));
+                slots.push(Slot::new(Group::Norms, name("beta"), &mut norm.beta));
             }
             if let Some(Some(WeightQuantizer::Dbq { branches, scales, .. })) = quantizer {
                 // A scale collects the gradients of all its weights: without this it would move
                 // √n times as far, relative to its size, as each of them.
                 let sets = scales.len() / *branches as usize;
                 let gradient_scale = 1.0 / ((n_weights / sets) as f32).sqrt();
-                let scales = Slot::plain(format!("{}.alpha", layer.name), scales);
+                let scales = Slot::new(Group::Scales, name("alpha"), scales);
                 slots.push(Slot { least: Some(0.0), gradient_scale, ..scales });
             }
         }
         if let Some(clips) = clips {
-            let clips = Slot::plain("clips".to_owned(), clips);
+            let clips = Slot::new(Group::Clips, "clips".to_owned(), clips);
             slots.push(Slot { least: Some(LEAST_CLIP), ..clips });
         }
         slots

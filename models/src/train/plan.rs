@@ -6,6 +6,14 @@ use crate::Error;
 use crate::scheme::{self, Plan};
 use crate::topology::Topology;
 
+mod augmentation;
+mod stage;
+
+pub use augmentation::{Augmentation, ResizedCrop};
+pub use stage::{Average, Distillation, Growth, Kind, RateFactors, Stage, Temperature};
+
+use stage::size;
+
 /// The version of the file form.
 const FORMAT: i64 = 1;
 /// The most epochs, pictures and stages that a plan may ask for.
@@ -48,136 +56,6 @@ pub struct Synthetic {
     pub training: usize,
     /// Test pictures.
     pub test: usize,
-}
-
-/// What the weights of a stage are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Real numbers, and so are the tensors.
-    Float,
-    /// As `[quantization]` says, softly in training.
-    Quantized,
-}
-
-/// Some epochs with one schedule.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Stage {
-    /// What the weights are.
-    pub weights: Kind,
-    /// How often every picture is seen.
-    pub epochs: usize,
-    /// Pictures of a step.
-    #[serde(default = "defaults::batch")]
-    pub batch: usize,
-    /// At its highest; it falls as half a cosine.
-    pub learning_rate: f64,
-    /// Nesterov's.
-    #[serde(default = "defaults::momentum")]
-    pub momentum: f64,
-    /// Of weights; nothing else decays.
-    #[serde(default = "defaults::weight_decay")]
-    pub weight_decay: f64,
-    /// Epochs over which the learning rate rises from 0.
-    #[serde(default)]
-    pub warmup_epochs: f64,
-    /// The most that the norm of the gradient may be.
-    pub clip_norm: Option<f64>,
-    /// Random changes of pictures.
-    #[serde(default)]
-    pub augmentation: Augmentation,
-    /// Of quantized stages: how sharp the soft quantizer is.
-    pub temperature: Option<Temperature>,
-}
-
-mod defaults {
-    pub(super) const fn batch() -> usize {
-        128
-    }
-    pub(super) const fn momentum() -> f64 {
-        0.9
-    }
-    pub(super) const fn weight_decay() -> f64 {
-        1e-4
-    }
-}
-
-/// Random changes of training pictures; none by default.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Augmentation {
-    /// Black pixels around a picture from which one of its own size is cut.
-    pub crop: usize,
-    /// A part of the picture, of any place, size and proportions, is resized to the network's input.
-    pub resized_crop: Option<ResizedCrop>,
-    /// Whether left and right are exchanged half of the time.
-    pub flip: bool,
-}
-
-/// Of which parts of a picture one is drawn; as common for ImageNet by default.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ResizedCrop {
-    /// Least and most of the picture's area, evenly distributed.
-    pub area: [f64; 2],
-    /// Least and most width of a height of 1, evenly distributed in their logarithm.
-    pub aspect: [f64; 2],
-}
-
-impl Default for ResizedCrop {
-    fn default() -> Self {
-        Self { area: [0.08, 1.0], aspect: [3.0 / 4.0, 4.0 / 3.0] }
-    }
-}
-
-impl ResizedCrop {
-    fn check(&self, place: &str) -> Result<(), Error> {
-        let ranges = [("area", self.area, [0.001, 1.0]), ("aspect", self.aspect, [0.1, 10.0])];
-        for (what, [from, to], [least, most]) in ranges {
-            // A NaN is in no order.
-            if !(least <= from && from <= to && to <= most) {
-                let limit = format!("two numbers from {least} to {most} that do not fall");
-                let what = format!("augmentation.resized_crop.{what}");
-                return Err(Error::limit(place, what, limit, format!("{from} to {to}")));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// From the first step to the last.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Temperature {
-    /// At the first step.
-    pub from: f64,
-    /// At the last step.
-    pub to: f64,
-    /// On the way.
-    #[serde(default)]
-    pub growth: Growth,
-}
-
-/// How a temperature rises.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Growth {
-    /// By the same factor in every step.
-    #[default]
-    Geometric,
-    /// By the same amount in every step.
-    Linear,
-}
-
-impl Temperature {
-    /// After this share of the steps.
-    pub(crate) fn at(&self, share: f64) -> f64 {
-        match self.growth {
-            Growth::Geometric => self.from * (self.to / self.from).powf(share),
-            Growth::Linear => self.from + (self.to - self.from) * share,
-        }
-    }
 }
 
 #[derive(Deserialize)]
@@ -270,77 +148,11 @@ impl TrainingPlan {
     }
 }
 
-fn size(place: &str, what: &str, value: usize, least: usize) -> Result<(), Error> {
-    if (least..=MOST).contains(&value) {
-        return Ok(());
-    }
-    Err(Error::limit(place, what, format!("between {least} and {MOST}"), value))
-}
-
-impl Stage {
-    fn check(&self, place: &str) -> Result<(), Error> {
-        size(place, "epochs", self.epochs, 1)?;
-        size(place, "batch", self.batch, 2)?;
-        let (decay, warmup) = (self.weight_decay, self.warmup_epochs);
-        let reals = [
-            ("learning_rate", self.learning_rate, 0.0 < self.learning_rate, "positive"),
-            ("momentum", self.momentum, (0.0..1.0).contains(&self.momentum), "from 0 to below 1"),
-            ("weight_decay", decay, (0.0..1.0).contains(&decay), "from 0 to below 1"),
-            (
-                "warmup_epochs",
-                warmup,
-                (0.0..self.epochs as f64).contains(&warmup),
-                "from 0 to below the epochs",
-            ),
-            (
-                "clip_norm",
-                self.clip_norm.unwrap_or(1.0),
-                0.0 < self.clip_norm.unwrap_or(1.0),
-                "positive",
-            ),
-        ];
-        for (what, value, good, limit) in reals {
-            if !good || !value.is_finite() {
-                return Err(Error::limit(place, what, limit, value));
-            }
-        }
-        if 64 < self.augmentation.crop {
-            let crop = self.augmentation.crop;
-            return Err(Error::limit(place, "augmentation.crop", "at most 64", crop));
-        }
-        if let Some(resized) = self.augmentation.resized_crop {
-            resized.check(place)?;
-            if 0 < self.augmentation.crop {
-                let reason = "augmentation has both crop and resized_crop: choose one";
-                return Err(Error::malformed(place, reason));
-            }
-        }
-        match (self.weights, self.temperature) {
-            (Kind::Float, Some(_)) => {
-                let reason = "a float stage has no temperature: nothing is quantized";
-                Err(Error::malformed(place, reason))
-            }
-            (Kind::Quantized, None) => {
-                let reason = "missing key `temperature`, e.g. { from = 10.0, to = 200.0 }";
-                Err(Error::malformed(place, reason))
-            }
-            (Kind::Quantized, Some(Temperature { from, to, .. })) => {
-                let limit = "positive and at most 1e6, and not fall";
-                if 0.0 < from && from <= to && to <= 1e6 {
-                    return Ok(());
-                }
-                Err(Error::limit(place, "temperature", limit, format!("{from} to {to}")))
-            }
-            (Kind::Float, None) => Ok(()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const GOOD: &str = "format = 1\nnetwork = \"quickstart\"\nstart = \"scratch\"\n\
+    pub(super) const GOOD: &str = "format = 1\nnetwork = \"quickstart\"\nstart = \"scratch\"\n\
         [quantization]\nothers = \"dbq(2)\"\n\
         [[stage]]\nweights = \"float\"\nepochs = 2\nlearning_rate = 0.1\n\
         [[stage]]\nweights = \"quantized\"\nepochs = 1\nlearning_rate = 0.01\n\
@@ -399,32 +211,5 @@ mod tests {
         assert!(
             refused("epochs = 1", "epochs = 1\nwarmup_epochs = 1.0").contains("below the epochs")
         );
-    }
-
-    #[test]
-    fn a_resized_crop_has_the_ranges_of_the_field_or_good_ones_of_its_own() {
-        let augmented = |augmentation: &str| {
-            let text = format!("epochs = 2\naugmentation = {augmentation}");
-            TrainingPlan::from_toml(&GOOD.replacen("epochs = 2", &text, 1))
-                .map(|plan| plan.stages[0].augmentation.resized_crop.unwrap())
-                .map_err(|error| error.to_string())
-        };
-        let usual = augmented("{ resized_crop = {}, flip = true }").unwrap();
-        assert_eq!(usual, ResizedCrop { area: [0.08, 1.0], aspect: [0.75, 4.0 / 3.0] });
-        let tame = augmented("{ resized_crop = { area = [0.5, 1.0] } }").unwrap();
-        assert_eq!((tame.area, tame.aspect), ([0.5, 1.0], usual.aspect));
-        for (wrong, message) in [
-            (
-                "{ resized_crop = { area = [0.5, 0.4] } }",
-                "area must be two numbers from 0.001 to 1 that do not fall, got 0.5 to 0.4",
-            ),
-            ("{ resized_crop = { area = [0.0, 1.0] } }", "got 0 to 1"),
-            ("{ resized_crop = { aspect = [0.5, nan] } }", "got 0.5 to NaN"),
-            ("{ resized_crop = {}, crop = 4 }", "stage 1: augmentation has both crop and"),
-            ("{ resized_crop = { zoom = 2 } }", "line 9, column 35: unknown field `zoom`"),
-        ] {
-            let error = augmented(wrong).unwrap_err();
-            assert!(error.contains(message) && !error.contains('\n'), "{error}");
-        }
     }
 }

@@ -8,6 +8,7 @@ use crate::kernels::lanes::InstructionSet;
 use crate::layers::WeightQuantizer;
 
 mod files;
+mod objective;
 
 /// One layer of every kind: dense, strided, depthwise, shortcut with pads, split, shuffle, pools.
 const NETWORK: &str = r#"
