@@ -14,3 +14,4 @@ mod real_files;
 mod rtl;
 mod support;
 mod tidy;
+mod zoo;

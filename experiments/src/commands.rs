@@ -27,6 +27,8 @@ pub(crate) mod report;
 pub(crate) mod rtl;
 pub(crate) mod simulate;
 #[cfg(feature = "train")]
+mod summary;
+#[cfg(feature = "train")]
 pub(crate) mod train;
 #[cfg(feature = "train")]
 mod training_set;

@@ -9,13 +9,18 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use tridot_reports::record::Record;
 use tridot_reports::store::Store;
-use tridot_sim::arch::Architecture;
-use tridot_sim::energy::EnergyTable;
-use tridot_sim::limits::{MAX_NETWORK_FILE_BYTES, MAX_TRACE_FILE_BYTES};
+use tridot_sim::limits::MAX_TRACE_FILE_BYTES;
 use tridot_sim::network::Network;
 use tridot_sim::trace::Trace;
 
+mod arguments;
 pub(crate) mod folder;
+
+pub(crate) use arguments::{
+    architecture, architecture_text, energy_table, is_path, network_bytes, read_network,
+};
+#[cfg(feature = "train")]
+pub(crate) use arguments::{is_integer_network, topology, topology_text};
 
 /// The largest checkpoint that is read: 4 GiB.
 pub(crate) const MAX_CHECKPOINT_BYTES: usize = 1 << 32;
@@ -111,12 +116,6 @@ pub(crate) fn text(path: &Path, bytes: Vec<u8>) -> Result<String> {
             error.utf8_error().valid_up_to()
         )
     })
-}
-
-/// Reads and checks an integer network.
-pub(crate) fn read_network(path: &Path) -> Result<Network> {
-    let bytes = read_plain(path, MAX_NETWORK_FILE_BYTES)?;
-    Network::from_bytes(&bytes).with_context(|| path.display().to_string())
 }
 
 /// Writes beside the target, syncs and renames: the target is whole or untouched at any moment.
@@ -280,59 +279,6 @@ pub(crate) enum Contents {
     Some(String),
 }
 
-/// The text of a network file by the rule of all arguments.
-#[cfg(feature = "train")]
-pub(crate) fn topology_text(argument: &str) -> Result<String> {
-    use tridot_models::topology;
-    if is_path(argument) {
-        return read_text(Path::new(argument));
-    }
-    // The refusal of a name that is not built in lists those that are.
-    topology::builtin(argument)?;
-    Ok(topology::builtin_text(argument).expect("it is built in").to_owned())
-}
-
-/// A topology by the rule of all arguments: with `/` or an extension it is a file, else a built-in name.
-#[cfg(feature = "train")]
-pub(crate) fn topology(argument: &str) -> Result<tridot_models::topology::Topology> {
-    use tridot_models::topology::{self, Topology};
-    if !is_path(argument) {
-        return Ok(topology::builtin(argument)?);
-    }
-    Topology::from_toml(&read_text(Path::new(argument))?).with_context(|| argument.to_owned())
-}
-
-/// An architecture by the rule of all arguments: with `/` or an extension it is a file, else a built-in name.
-pub(crate) fn architecture(argument: &str) -> Result<Architecture> {
-    Architecture::from_toml(&architecture_text(argument)?).with_context(|| argument.to_owned())
-}
-
-/// The text of an architecture file by the same rule.
-pub(crate) fn architecture_text(argument: &str) -> Result<String> {
-    if is_path(argument) {
-        return read_text(Path::new(argument));
-    }
-    let names = || Architecture::preset_names().join(", ");
-    let text = Architecture::preset_text(argument)
-        .with_context(|| format!("no built-in architecture `{argument}`: there are {}", names()))?;
-    Ok(text.to_owned())
-}
-
-/// An energy table by the same rule, and its text.
-pub(crate) fn energy_table(argument: &str) -> Result<(EnergyTable, String)> {
-    let text = if is_path(argument) {
-        read_text(Path::new(argument))?
-    } else {
-        let names = || EnergyTable::builtin_names().join(", ");
-        EnergyTable::builtin_text(argument)
-            .with_context(|| {
-                format!("no built-in energy table `{argument}`: there are {}", names())
-            })?
-            .to_owned()
-    };
-    Ok((EnergyTable::from_toml(&text).with_context(|| argument.to_owned())?, text))
-}
-
 /// Reads a trace and refuses one of another network.
 pub(crate) fn read_trace(path: &Path, network: &Network) -> Result<Trace> {
     let place = || path.display().to_string();
@@ -362,27 +308,6 @@ pub(crate) fn append_record(folder: &Path, record: Record) -> Result<()> {
     let path = folder.join(RECORDS);
     store.insert(record).with_context(|| path.display().to_string())?;
     write(&path, store.to_csv().as_bytes())
-}
-
-/// Whether an argument names a file that begins as integer networks do: a header's length, then a brace.
-#[cfg(feature = "train")]
-pub(crate) fn is_safetensors(argument: &str) -> bool {
-    let mut head = [0; 9];
-    let is_plain = || std::fs::metadata(argument).is_ok_and(|metadata| metadata.is_file());
-    is_path(argument)
-        && is_plain()
-        && File::open(argument).and_then(|mut file| file.read_exact(&mut head)).is_ok()
-        && head[8] == b'{'
-}
-
-/// Whether an argument names a file and not something built in.
-pub(crate) fn is_path(argument: &str) -> bool {
-    let path = Path::new(argument);
-    argument.contains('/')
-        || path.extension().is_some_and(|extension| {
-            // `mobilenetv1-0.25-96-vww` is a name: what follows its dot is a number's rest.
-            !extension.as_encoded_bytes().first().is_some_and(u8::is_ascii_digit)
-        })
 }
 
 /// A file without a name, for what a program says.

@@ -6,3 +6,4 @@ mod files;
 mod print;
 mod threads;
 mod tools;
+mod zoo;

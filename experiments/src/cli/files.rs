@@ -25,7 +25,7 @@ pub(crate) struct ComplexityArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  tridot inspect resnet20-b2.safetensors")]
 pub(crate) struct InspectArgs {
-    /// The file.
+    /// The file, or a trained network's name (`tridot networks`).
     pub(crate) file: PathBuf,
 }
 

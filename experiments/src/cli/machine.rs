@@ -9,11 +9,11 @@ use clap::Args;
 /// Says what bounds each layer and which parameter lifts it. The pictures of a trace run as one batch;
 /// without a trace the input is one seeded synthetic picture.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  tridot simulate resnet20-b2.safetensors --arch edge\n  \
+#[command(after_help = "Examples:\n  tridot simulate resnet20-cifar10-b2 --arch edge\n  \
                         tridot simulate resnet20-b2.safetensors --arch my-array.toml \
                         --trace resnet20-b2-trace.safetensors -o results")]
 pub(crate) struct SimulateArgs {
-    /// The integer network.
+    /// The integer network: a file, or a trained network's name (`tridot networks`).
     pub(crate) net: PathBuf,
     /// Built-in name or architecture file.
     #[arg(long, value_name = "NAME|FILE")]

@@ -89,6 +89,9 @@ pub(crate) struct ExportArgs {
     /// Export even where a layer's worst rounding error exceeds one output step.
     #[arg(long)]
     pub(crate) allow_rounding_error: bool,
+    /// Also write, beside NET, its plan (.toml) and a summary of accuracies and costs (.json).
+    #[arg(long)]
+    pub(crate) summary: bool,
 }
 
 /// Post-training quantization: a float checkpoint becomes an integer network.
@@ -126,6 +129,9 @@ pub(crate) struct QuantizeArgs {
     /// Export even where a layer's worst rounding error exceeds one output step.
     #[arg(long)]
     pub(crate) allow_rounding_error: bool,
+    /// Also write, beside NET, its plan (.toml) and a summary of accuracies and costs (.json).
+    #[arg(long)]
+    pub(crate) summary: bool,
 }
 
 /// Where pictures come from.
@@ -146,10 +152,10 @@ pub(crate) struct Source {
 /// Integer accuracy of a network on a test set.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  tridot accuracy resnet20-b2.safetensors --data cifar-10-batches-bin"
+    after_help = "Example:\n  tridot accuracy resnet20-cifar10-b2 --data cifar-10-batches-bin"
 )]
 pub(crate) struct AccuracyArgs {
-    /// The integer network.
+    /// The integer network: a file, or a trained network's name (`tridot networks`).
     pub(crate) net: PathBuf,
     #[command(flatten)]
     pub(crate) source: Source,
@@ -165,7 +171,7 @@ pub(crate) struct AccuracyArgs {
                         tridot check resnet20-b2.safetensors --data cifar-10-batches-bin --arch edge,wide"
 )]
 pub(crate) struct CheckArgs {
-    /// The integer network.
+    /// The integer network: a file, or a trained network's name (`tridot networks`).
     pub(crate) net: PathBuf,
     #[command(flatten)]
     pub(crate) source: Source,
@@ -188,7 +194,7 @@ pub(crate) struct CheckArgs {
                         --samples 4 -o resnet20-b2-trace.safetensors"
 )]
 pub(crate) struct RecordArgs {
-    /// The integer network.
+    /// The integer network: a file, or a trained network's name (`tridot networks`).
     pub(crate) net: PathBuf,
     #[command(flatten)]
     pub(crate) source: Source,
@@ -203,11 +209,11 @@ pub(crate) struct RecordArgs {
     pub(crate) output: PathBuf,
 }
 
-/// The built-in network shapes.
+/// The built-in networks: shapes, and those that are trained.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  tridot networks --show resnet20 > my-network.toml")]
 pub(crate) struct NetworksArgs {
-    /// Print this network's file, to start from.
+    /// Print this network's file, or the plan that a trained one was made by, to start from.
     #[arg(long, value_name = "NAME")]
     pub(crate) show: Option<String>,
 }

@@ -7,8 +7,8 @@ use serde::Serialize;
 use tridot_sim::complexity::{self, Complexity, Measures};
 
 use crate::cli::{ComplexityArgs, Verdict};
-use crate::files;
 use crate::print::{Printer, grouped};
+use crate::{files, zoo};
 
 #[derive(Serialize)]
 struct Report {
@@ -83,7 +83,7 @@ fn complexity(arguments: &ComplexityArgs) -> Result<(String, String, Complexity)
         (None, None) => return as_quantized(&arguments.subject),
     };
     let subject = &arguments.subject;
-    if files::is_safetensors(subject) {
+    if files::is_integer_network(subject) {
         let network = files::read_network(subject.as_ref())?;
         let layers = network.layers.iter().filter_map(|layer| {
             Some(LayerShape {
@@ -120,9 +120,9 @@ fn complexity(arguments: &ComplexityArgs) -> Result<(String, String, Complexity)
 const DEFAULT_SCALE_BITS: u32 = 16;
 
 fn as_quantized(subject: &str) -> Result<(String, String, Complexity)> {
-    if !files::is_path(subject) {
+    if !files::is_path(subject) && zoo::find(subject).is_none() {
         bail!(
-            "`{subject}` is no file: name an integer network's file, or add --uniform W,A or --ternary B"
+            "`{subject}` is no file and no trained network: name one, or add --uniform W,A or --ternary B"
         );
     }
     if Path::new(subject).extension().is_some_and(|extension| extension == "toml") {

@@ -8,7 +8,7 @@ use tridot_models::export::{self, RoundingLimit};
 use tridot_models::train::Trainer;
 use tridot_sim::network::Network;
 
-use super::{accuracy, pictures, quantize, training_set};
+use super::{accuracy, pictures, quantize, summary, train, training_set};
 use crate::cli::{ExportArgs, Verdict};
 use crate::files;
 use crate::print::Printer;
@@ -18,7 +18,7 @@ pub(crate) fn run(arguments: &ExportArgs, printer: &Printer) -> Result<Verdict> 
         .chain(&arguments.source.data)
         .map(AsRef::as_ref)
         .collect();
-    files::check_output(&arguments.output, &inputs)?;
+    summary::check_outputs(&arguments.output, arguments.summary, &inputs)?;
     let place = || arguments.checkpoint.display().to_string();
     let bytes = files::read(&arguments.checkpoint, files::MAX_CHECKPOINT_BYTES)?;
     let trainer = Trainer::resume(&bytes).with_context(place)?;
@@ -39,6 +39,9 @@ pub(crate) fn run(arguments: &ExportArgs, printer: &Printer) -> Result<Verdict> 
     description.provenance.integer_accuracy = Some(integer);
     let network = Network::new(description)?;
     files::write(&arguments.output, &network.to_bytes())?;
+    if arguments.summary {
+        summary::write(&arguments.output, &network, train::cost(&arguments.checkpoint)?)?;
+    }
     let output = arguments.output.display().to_string();
     quantize::tell(&network, &exported.layers, output, "export", printer)?;
     Ok(Verdict::Yes)

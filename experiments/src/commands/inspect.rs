@@ -3,8 +3,8 @@
 use anyhow::Result;
 
 use crate::cli::{InspectArgs, Verdict};
-use crate::files;
 use crate::print::Printer;
+use crate::{files, zoo};
 
 mod machine;
 #[cfg(feature = "train")]
@@ -29,6 +29,10 @@ enum Kind {
 
 pub(crate) fn run(arguments: &InspectArgs, printer: &Printer) -> Result<Verdict> {
     let path = &arguments.file;
+    if zoo::find(&path.to_string_lossy()).is_some() {
+        network::tell(path, &files::network_bytes(path)?, printer)?;
+        return Ok(Verdict::Yes);
+    }
     let bytes = files::read_plain(path, files::MAX_CHECKPOINT_BYTES)?;
     match kind(&bytes) {
         Kind::Network => network::tell(path, &bytes, printer)?,

@@ -1,15 +1,17 @@
-//! `tridot networks`: the built-in network shapes.
+//! `tridot networks`: the built-in networks, shapes and trained ones.
 
 use anyhow::{Result, anyhow};
 use serde::Serialize;
 use tridot_models::topology;
 
 use crate::cli::{NetworksArgs, Verdict};
-use crate::print::{Printer, grouped};
+use crate::print::{Printer, grouped, percent};
+use crate::zoo::{self, Summary};
 
 #[derive(Serialize)]
 struct Report {
     networks: Vec<Entry>,
+    trained: Vec<Trained>,
 }
 
 #[derive(Serialize)]
@@ -24,13 +26,21 @@ struct Entry {
     weights: u64,
 }
 
+/// A network of the zoo.
+#[derive(Serialize)]
+struct Trained {
+    name: &'static str,
+    bytes: usize,
+    #[serde(flatten)]
+    summary: Summary,
+}
+
 pub(crate) fn run(arguments: &NetworksArgs, printer: &Printer) -> Result<Verdict> {
     if let Some(name) = &arguments.show {
-        let text = topology::builtin_text(name).ok_or_else(|| {
-            anyhow!(
-                "no built-in network `{name}`: there are {}",
-                topology::builtin_names().join(", ")
-            )
+        let trained = || zoo::find(name).map(|entry| entry.plan);
+        let text = topology::builtin_text(name).or_else(trained).ok_or_else(|| {
+            let names = [topology::builtin_names(), zoo::names()].concat();
+            anyhow!("no built-in network `{name}`: there are {}", names.join(", "))
         })?;
         printer.verbatim(text);
         return Ok(Verdict::Yes);
@@ -60,6 +70,27 @@ pub(crate) fn run(arguments: &NetworksArgs, printer: &Printer) -> Result<Verdict
         ]
     });
     printer.table(&["network", "input", "classes", "dot_layers", "macs", "weights"], rows);
-    printer.object("networks", &Report { networks })?;
+    let trained = zoo::entries().iter().map(|entry| Trained {
+        name: entry.name,
+        bytes: entry.network.len(),
+        summary: entry.summary(),
+    });
+    let trained: Vec<Trained> = trained.collect();
+    printer.line(format_args!("\ntrained"));
+    let rows = trained.iter().map(|Trained { name, bytes, summary }| {
+        vec![
+            (*name).to_owned(),
+            summary.float_accuracy_percent.map_or_else(|| "–".to_owned(), percent),
+            percent(summary.integer_accuracy_percent),
+            grouped(summary.samples),
+            summary.epochs.to_string(),
+            format!("{:.2}", summary.hours),
+            grouped(*bytes as u64),
+        ]
+    });
+    let heads =
+        ["network", "float_percent", "integer_percent", "pictures", "epochs", "hours", "bytes"];
+    printer.table(&heads, rows);
+    printer.object("networks", &Report { networks, trained })?;
     Ok(Verdict::Yes)
 }

@@ -13,7 +13,7 @@ use tridot_models::scheme::Plan;
 use tridot_models::topology::{self, Topology};
 use tridot_sim::network::{Accuracy, Network};
 
-use super::{accuracy, inspect, pictures};
+use super::{accuracy, inspect, pictures, summary};
 use crate::cli::{QuantizeArgs, Verdict};
 use crate::files;
 use crate::print::{Printer, percent};
@@ -49,7 +49,7 @@ struct LayerReport {
 const SYNTHETIC: &str = "synthetic";
 
 pub(crate) fn run(arguments: &QuantizeArgs, printer: &Printer) -> Result<Verdict> {
-    files::check_output(&arguments.output, &inputs(arguments))?;
+    summary::check_outputs(&arguments.output, arguments.summary, &inputs(arguments))?;
     let plan = plan(arguments)?;
     let float = float_network(arguments)?;
     let (shape, classes) = (float.topology.input, float.topology.classes);
@@ -68,6 +68,9 @@ pub(crate) fn run(arguments: &QuantizeArgs, printer: &Printer) -> Result<Verdict
         pictures::tell_unreadable(&[set.calibration.source(), set.test.source()], printer);
     }
     files::write(&arguments.output, &network.to_bytes())?;
+    if arguments.summary {
+        summary::write(&arguments.output, &network, summary::Cost::default())?;
+    }
     tell(&network, &layers, arguments.output.display().to_string(), "quantize", printer)?;
     Ok(Verdict::Yes)
 }

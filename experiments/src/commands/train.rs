@@ -10,6 +10,7 @@ use tridot_models::import::{self, Checkpoint};
 use tridot_models::train::{EpochReport, Kind, Position, Texts, Trainer, TrainingData};
 use tridot_sim::network::Accuracy;
 
+use super::summary::Cost;
 use super::{pictures, training_set};
 use crate::cli::{TrainArgs, Verdict};
 use crate::files::{self, Contents};
@@ -115,6 +116,20 @@ fn float_network(path: &Path, topology: tridot_models::topology::Topology) -> Re
     let bytes = files::read(path, files::MAX_CHECKPOINT_BYTES)?;
     let checkpoint = Checkpoint::read(&bytes).with_context(place)?;
     import::float_network(&checkpoint, topology).with_context(place)
+}
+
+/// What the training of a checkpoint cost, by the log beside it.
+pub(crate) fn cost(checkpoint: &Path) -> Result<Cost> {
+    let path = checkpoint.with_file_name(LOG);
+    let lines = lines_before(&path, None)?;
+    if lines.is_empty() {
+        bail!(
+            "{}: must hold the epochs of the training, but is empty or not there",
+            path.display()
+        );
+    }
+    let seconds: f64 = lines.iter().map(|line| line.seconds).sum();
+    Ok(Cost { epochs: lines.len(), hours: seconds / 3600.0 })
 }
 
 /// The lines of epochs that the checkpoint has seen.

@@ -1,0 +1,115 @@
+//! Arguments that are a file or a built-in name: with `/` or an extension a file, else a name, never both.
+
+use std::borrow::Cow;
+#[cfg(feature = "train")]
+use std::fs::File;
+#[cfg(feature = "train")]
+use std::io::Read as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use tridot_sim::arch::Architecture;
+use tridot_sim::energy::EnergyTable;
+use tridot_sim::limits::MAX_NETWORK_FILE_BYTES;
+use tridot_sim::network::Network;
+
+use super::{read_plain, read_text};
+use crate::zoo;
+
+/// Reads and checks an integer network, by the rule of all arguments.
+pub(crate) fn read_network(argument: &Path) -> Result<Network> {
+    Network::from_bytes(&network_bytes(argument)?).with_context(|| argument.display().to_string())
+}
+
+/// What an integer network's file holds: with `/` or an extension it is a file, else a name of the zoo.
+pub(crate) fn network_bytes(argument: &Path) -> Result<Cow<'static, [u8]>> {
+    let Some(name) = argument.to_str().filter(|name| !is_path(name)) else {
+        return read_plain(argument, MAX_NETWORK_FILE_BYTES).map(Cow::Owned);
+    };
+    let known = zoo::find(name).with_context(|| {
+        let file = if argument.exists() {
+            format!(" (for the file, say ./{name})")
+        } else {
+            String::new()
+        };
+        format!("no trained network `{name}`: there are {}{file}", zoo::names().join(", "))
+    })?;
+    Ok(Cow::Borrowed(known.network))
+}
+
+/// The text of a network file by the rule of all arguments.
+#[cfg(feature = "train")]
+pub(crate) fn topology_text(argument: &str) -> Result<String> {
+    use tridot_models::topology;
+    if is_path(argument) {
+        return read_text(Path::new(argument));
+    }
+    // The refusal of a name that is not built in lists those that are.
+    topology::builtin(argument)?;
+    Ok(topology::builtin_text(argument).expect("it is built in").to_owned())
+}
+
+/// A topology by the rule of all arguments: with `/` or an extension it is a file, else a built-in name.
+#[cfg(feature = "train")]
+pub(crate) fn topology(argument: &str) -> Result<tridot_models::topology::Topology> {
+    use tridot_models::topology::{self, Topology};
+    if !is_path(argument) {
+        return Ok(topology::builtin(argument)?);
+    }
+    Topology::from_toml(&read_text(Path::new(argument))?).with_context(|| argument.to_owned())
+}
+
+/// An architecture by the rule of all arguments: with `/` or an extension it is a file, else a built-in name.
+pub(crate) fn architecture(argument: &str) -> Result<Architecture> {
+    Architecture::from_toml(&architecture_text(argument)?).with_context(|| argument.to_owned())
+}
+
+/// The text of an architecture file by the same rule.
+pub(crate) fn architecture_text(argument: &str) -> Result<String> {
+    if is_path(argument) {
+        return read_text(Path::new(argument));
+    }
+    let names = || Architecture::preset_names().join(", ");
+    let text = Architecture::preset_text(argument)
+        .with_context(|| format!("no built-in architecture `{argument}`: there are {}", names()))?;
+    Ok(text.to_owned())
+}
+
+/// An energy table by the same rule, and its text.
+pub(crate) fn energy_table(argument: &str) -> Result<(EnergyTable, String)> {
+    let text = if is_path(argument) {
+        read_text(Path::new(argument))?
+    } else {
+        let names = || EnergyTable::builtin_names().join(", ");
+        EnergyTable::builtin_text(argument)
+            .with_context(|| {
+                format!("no built-in energy table `{argument}`: there are {}", names())
+            })?
+            .to_owned()
+    };
+    Ok((EnergyTable::from_toml(&text).with_context(|| argument.to_owned())?, text))
+}
+
+/// Whether an argument is a network of the zoo, or names a file that begins as integer networks do: a
+/// header's length, then a brace.
+#[cfg(feature = "train")]
+pub(crate) fn is_integer_network(argument: &str) -> bool {
+    let mut head = [0; 9];
+    let is_plain = || std::fs::metadata(argument).is_ok_and(|metadata| metadata.is_file());
+    if !is_path(argument) {
+        return zoo::find(argument).is_some();
+    }
+    is_plain()
+        && File::open(argument).and_then(|mut file| file.read_exact(&mut head)).is_ok()
+        && head[8] == b'{'
+}
+
+/// Whether an argument names a file and not something built in.
+pub(crate) fn is_path(argument: &str) -> bool {
+    let path = Path::new(argument);
+    argument.contains('/')
+        || path.extension().is_some_and(|extension| {
+            // `mobilenetv1-0.25-96-vww` is a name: what follows its dot is a number's rest.
+            !extension.as_encoded_bytes().first().is_some_and(u8::is_ascii_digit)
+        })
+}

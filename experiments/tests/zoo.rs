@@ -1,0 +1,110 @@
+//! Trained networks by name, as a user types them.
+#![cfg(test)]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn tridot(folder: &Path, arguments: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tridot"))
+        .current_dir(folder)
+        .args(arguments.split_whitespace())
+        .output()
+        .unwrap()
+}
+
+/// What a command that must succeed says as JSON.
+fn json(folder: &Path, arguments: &str) -> Value {
+    let output = tridot(folder, &format!("{arguments} --json --quiet"));
+    assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The one line of a refusal.
+fn refused(folder: &Path, arguments: &str) -> String {
+    let output = tridot(folder, arguments);
+    assert_eq!(output.status.code(), Some(2), "{arguments}");
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(text.trim_end().lines().count(), 1, "{text}");
+    text
+}
+
+fn file_of(name: &str) -> String {
+    format!("{}/../models/zoo/{name}.safetensors", env!("CARGO_MANIFEST_DIR"))
+}
+
+const NAME: &str = "mobilenetv1-0.25-96-vww01-b2";
+
+#[test]
+fn a_name_and_its_file_are_one_network() {
+    let folder = TempDir::new().unwrap();
+    let file = file_of(NAME);
+    for command in ["inspect", "complexity"] {
+        let [named, read] =
+            [NAME, &file].map(|net| json(folder.path(), &format!("{command} {net}")));
+        assert_eq!(named, read, "{command}");
+    }
+}
+
+#[cfg(feature = "train")]
+#[test]
+fn networks_lists_the_trained_ones_and_shows_their_plans() {
+    let folder = TempDir::new().unwrap();
+    let listed = json(folder.path(), "networks");
+    let trained = listed["trained"].as_array().unwrap();
+    let of_name = |name: &str| trained.iter().find(|entry| entry["name"] == name).unwrap();
+    let entry = of_name(NAME);
+    assert_eq!(entry["bytes"], std::fs::metadata(file_of(NAME)).unwrap().len());
+    // Within 1.5 points of the float network, without any training.
+    let accuracy = |what: &str| entry[what].as_f64().unwrap();
+    assert!(accuracy("float_accuracy_percent") - 1.5 <= accuracy("integer_accuracy_percent"));
+    let plan = tridot(folder.path(), &format!("networks --show {NAME}"));
+    let file = file_of(NAME).replace(".safetensors", ".toml");
+    assert_eq!(plan.stdout, std::fs::read(file).unwrap());
+}
+
+#[cfg(feature = "train")]
+#[test]
+fn a_trained_network_is_checked_recorded_and_simulated_by_its_name() {
+    let folder = TempDir::new().unwrap();
+    let checked = json(folder.path(), &format!("check {NAME} --synthetic --samples 1"));
+    assert_eq!(checked["mismatches"], 0);
+    json(folder.path(), &format!("record {NAME} --synthetic --samples 1 -o trace.safetensors"));
+    let simulated =
+        json(folder.path(), &format!("simulate {NAME} --arch edge --trace trace.safetensors"));
+    assert!(100_000 < simulated["cycles"].as_u64().unwrap());
+    let read = format!("simulate {} --arch edge --trace trace.safetensors", file_of(NAME));
+    let read = json(folder.path(), &read);
+    assert_eq!(simulated["energy_pj"], read["energy_pj"]);
+}
+
+#[cfg(feature = "train")]
+#[test]
+fn a_summary_is_never_written_over_an_input() {
+    let folder = TempDir::new().unwrap();
+    let plan = "format = 1\nothers = \"dbq(2)\"\n";
+    std::fs::write(folder.path().join("b2.toml"), plan).unwrap();
+    std::fs::write(folder.path().join("weights.pth"), b"").unwrap();
+    let error = refused(
+        folder.path(),
+        "quantize weights.pth --synthetic --plan b2.toml --summary -o b2.safetensors",
+    );
+    assert!(error.contains("b2.toml: must not be an input"), "{error}");
+    assert_eq!(std::fs::read_to_string(folder.path().join("b2.toml")).unwrap(), plan);
+}
+
+#[test]
+fn a_name_that_is_none_is_refused_with_those_that_are() {
+    let folder = TempDir::new().unwrap();
+    let error = refused(folder.path(), "golden resnet20-b2 --arch tiny -o golden");
+    assert!(
+        error.contains("no trained network `resnet20-b2`: there are resnet20-cifar10-"),
+        "{error}"
+    );
+    assert!(!error.contains("./resnet20-b2"), "{error}");
+    std::fs::write(folder.path().join("mine"), b"").unwrap();
+    let error = refused(folder.path(), "golden mine --arch tiny -o golden");
+    assert!(error.contains("(for the file, say ./mine)"), "{error}");
+}
