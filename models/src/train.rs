@@ -19,6 +19,7 @@ mod augment;
 mod average;
 mod backward;
 mod batches;
+mod branches;
 mod forward;
 mod loss;
 mod model;
@@ -26,6 +27,7 @@ mod plan;
 mod teacher;
 
 pub(crate) use average::{Averaged, statistics, statistics_mut};
+pub use branches::LayerBranches;
 pub(crate) use forward::{Normal, Tape, normal_of, tail_of};
 pub(crate) use model::{Group, Model, Slot};
 pub use plan::{
@@ -75,6 +77,8 @@ pub struct EpochReport {
     pub learning_rate: f64,
     /// Of its last step; none in a float stage.
     pub temperature: Option<f64>,
+    /// Of what is kept after it; none in a float stage.
+    pub branches: Vec<LayerBranches>,
 }
 
 /// A training between two epochs.
@@ -248,6 +252,7 @@ impl Trainer {
             held_back: None,
             learning_rate: 0.0,
             temperature: None,
+            branches: Vec::new(),
         };
         let order = &order[..steps * stage.batch];
         let mut step = 0;
@@ -269,6 +274,7 @@ impl Trainer {
             step += 1;
             Ok(())
         })?;
+        report.branches = branches::branches(self.kept())?;
         if !held_back.is_empty() {
             report.held_back = Some(self.score(data.training, &held_back)?);
         }

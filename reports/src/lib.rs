@@ -1,7 +1,7 @@
 //! Everything after a number exists: results with their inputs, and what is drawn from them.
 //!
 //! A [`record::Record`] is one result with all that determines it; a [`store::Store`] keeps each once and is a
-//! CSV file.
+//! CSV file. A [`training::Epoch`] is what an epoch of a training came to.
 //!
 //! [`pareto`] finds fronts; [`plot`] draws figures, [`table`] sets tables, [`html`] shows all on one page.
 //!
@@ -12,6 +12,7 @@ pub mod pareto;
 pub mod plot;
 pub mod record;
 pub mod store;
+pub mod training;
 
 pub mod html;
 pub mod table;

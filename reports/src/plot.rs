@@ -1,6 +1,7 @@
-//! Figures of Records: SVG for a paper's column, and CSV with the numbers behind.
+//! Figures of Records and trainings: SVG for a paper's column, and CSV with the numbers behind.
 //!
-//! [`fronts`] draws accuracy against each cost, [`layers`] where cycles and energy of a network go, layer by layer.
+//! [`fronts`] draws accuracy against each cost, [`layers`] where cycles and energy of a network go, layer by layer;
+//! [`training`] draws how a training went, epoch by epoch.
 //! Every figure is 252 points wide, can be read in grey, and has its unit on every axis; an axis is logarithmic
 //! where its values span a decade.
 
@@ -12,11 +13,14 @@ mod axis;
 mod bars;
 mod canvas;
 mod cost;
+mod curves;
 mod front;
+mod legend;
 mod study;
 mod style;
 
 pub use bars::layers;
+pub use curves::training;
 pub use front::fronts;
 
 /// Width of a figure: a column of a paper, in points.

@@ -7,7 +7,10 @@ use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 use tridot_models::float::FloatNetwork;
 use tridot_models::import::{self, Checkpoint};
-use tridot_models::train::{EpochReport, Kind, Position, Texts, Trainer, TrainingData};
+use tridot_models::train::{
+    EpochReport, Kind, LayerBranches, Position, Texts, Trainer, TrainingData,
+};
+use tridot_reports::{plot, training};
 use tridot_sim::network::Accuracy;
 
 use super::summary::Cost;
@@ -18,6 +21,7 @@ use crate::print::{Printer, percent};
 
 const CHECKPOINT: &str = "checkpoint.safetensors";
 const LOG: &str = "log.jsonl";
+const CURVES: &str = "curves";
 
 /// A line of the log.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,6 +36,16 @@ struct Line {
     learning_rate: f64,
     temperature: Option<f64>,
     seconds: f64,
+    #[serde(default)]
+    layers: Vec<Branches>,
+}
+
+/// A layer of ternary branches after an epoch.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Branches {
+    name: String,
+    relative_scales: Vec<f64>,
+    zero_trits_percent: Vec<f64>,
 }
 
 #[derive(Serialize)]
@@ -58,6 +72,7 @@ pub(crate) fn run(arguments: &TrainArgs, printer: &Printer) -> Result<Verdict> {
         // The log may be ahead of the checkpoint, which decides what comes next.
         files::write(&arguments.out.join(LOG), &log_bytes(&lines)?)?;
         files::write(&arguments.out.join(CHECKPOINT), &trainer.to_bytes())?;
+        draw(&arguments.out, &topology.name, &data, &lines)?;
     }
     pictures::tell_unreadable(&[data.training, data.test], printer);
     tell(arguments, &topology.name, &data, &trainer, lines, printer)?;
@@ -185,6 +200,48 @@ fn line(report: &EpochReport, kind: Kind, seconds: f64) -> Line {
         learning_rate: report.learning_rate,
         temperature: report.temperature,
         seconds: (seconds * 100.0).round() / 100.0,
+        layers: report.branches.iter().map(branches).collect(),
+    }
+}
+
+fn branches(state: &LayerBranches) -> Branches {
+    let rounded = |values: &[f64]| values.iter().map(|v| (v * 1e4).round() / 1e4).collect();
+    Branches {
+        name: state.layer.clone(),
+        relative_scales: rounded(&state.relative_scales),
+        zero_trits_percent: rounded(&state.zero_trits_percent),
+    }
+}
+
+/// The curves of all epochs so far, in a folder of their own.
+fn draw(out: &Path, network: &str, data: &TrainingData<'_>, lines: &[Line]) -> Result<()> {
+    let folder = out.join(CURVES);
+    files::make_folder(&folder)?;
+    let epochs: Vec<training::Epoch> = lines.iter().map(Line::epoch).collect();
+    for figure in plot::training(&format!("{network} on {}", data.name), &epochs) {
+        files::write(&folder.join(format!("{}.svg", figure.name)), figure.svg.as_bytes())?;
+        files::write(&folder.join(format!("{}.csv", figure.name)), figure.csv.as_bytes())?;
+    }
+    Ok(())
+}
+
+impl Line {
+    fn epoch(&self) -> training::Epoch {
+        let layer = |layer: &Branches| training::Layer {
+            name: layer.name.clone(),
+            relative_scales: layer.relative_scales.clone(),
+            zero_trits_percent: layer.zero_trits_percent.clone(),
+        };
+        training::Epoch {
+            stage: self.stage,
+            epoch: self.epoch,
+            loss: self.loss,
+            training_accuracy_percent: self.training_accuracy_percent,
+            held_back_accuracy_percent: self.held_back_accuracy_percent,
+            learning_rate: self.learning_rate,
+            temperature: self.temperature,
+            layers: self.layers.iter().map(layer).collect(),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Whole trainings of networks of a few hundred weights.
 
+use tridot_sim::network::{Operator, Weights};
+
 use super::*;
 use crate::data;
 use crate::export::{self, RoundingLimit};
@@ -98,6 +100,12 @@ fn training_learns_and_its_quantized_network_keeps_what_was_learned() {
     assert!(reports[2].loss < reports[0].loss - 0.2, "{} {}", reports[0].loss, reports[2].loss);
     assert!(reports[4].loss < reports[2].loss + 0.3, "{} {}", reports[2].loss, reports[4].loss);
     assert_eq!(reports[4].held_back.unwrap().samples, 32);
+    assert!(reports[2].branches.is_empty());
+    // Three branches by hand: zeros of each, and its scale over the weights' size at the start.
+    let state = &reports[4].branches[0];
+    assert_eq!((state.layer.as_str(), state.relative_scales.len()), ("narrowing.conv1", 3));
+    assert!(state.relative_scales.is_sorted_by(|a, b| a >= b), "{:?}", state.relative_scales);
+    assert!(state.relative_scales.iter().all(|scale| (0.02..3.0).contains(scale)));
     assert!((reports[4].temperature.unwrap() - 200.0).abs() < 1e-9);
 
     // The integer network differs from the one in codes by the rounding of its multipliers alone:
@@ -106,6 +114,17 @@ fn training_learns_and_its_quantized_network_keeps_what_was_learned() {
     let calibration = CalibrationSet { name: set.name, pictures, labelled: false };
     let quantized = trainer.quantized_network(&calibration).unwrap();
     let network = export::network(&quantized, RoundingLimit::OneStep).unwrap().network;
+    let Operator::Dot(dot) =
+        &network.layers.iter().find(|l| l.name == state.layer).unwrap().operator
+    else {
+        unreachable!("a convolution")
+    };
+    let Weights::Dbq { codes, .. } = &dot.weights else { unreachable!("three branches") };
+    for (branch, percent) in state.zero_trits_percent.iter().enumerate() {
+        let trit = |code: u8| code / 3_u8.pow(u32::try_from(branch).unwrap()) % 3;
+        let zeros = codes.iter().filter(|&&code| trit(code) == 1).count();
+        assert!((percent - 100.0 * zeros as f64 / codes.len() as f64).abs() < 1e-9);
+    }
     let logits = quantized.forward(&set.test.pixels).unwrap();
     let integers = crate::candle_model::run(&network, &set.test.pixels, 200).unwrap();
     let integers = integers.last().unwrap();

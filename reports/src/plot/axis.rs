@@ -36,6 +36,19 @@ impl Axis {
         Self::linear(low, high)
     }
 
+    /// Whole numbers from 1 on, half a step of room at both ends.
+    pub(super) fn of_counts(count: usize) -> Self {
+        let (low, high) = (0.5, count.max(1) as f64 + 0.5);
+        let step = nice_step((high - low) / 8.0).max(1.0);
+        let mut ticks = Vec::new();
+        let mut at = step;
+        while at <= high {
+            ticks.push((at, format!("{at:.0}")));
+            at += step;
+        }
+        Self { low, high, is_log: false, ticks, minor: Vec::new() }
+    }
+
     /// Linear from 0.
     pub(super) fn from_zero(high: f64) -> Self {
         let high = if 0.0 < high { high * (1.0 + MARGIN / 2.0) } else { 1.0 };
@@ -141,6 +154,8 @@ mod tests {
         assert_eq!(labels(&Axis::of_values(&[88.2, 91.9])), ["88", "89", "90", "91", "92"]);
         assert_eq!(labels(&Axis::of_values(&[91.55, 91.73])), ["91.55", "91.60", "91.65", "91.70"]);
         assert_eq!(labels(&Axis::from_zero(1234.0)), ["0", "500", "1000"]);
+        assert_eq!(labels(&Axis::of_counts(3)), ["1", "2", "3"]);
+        assert_eq!(labels(&Axis::of_counts(24)), ["5", "10", "15", "20"]);
         assert_eq!(labels(&Axis::of_costs(&[0.3, 14.0])), ["0.5", "1", "2", "5", "10"]);
         assert_eq!(labels(&Axis::of_costs(&[30.0, 123_456.0])), ["100", "1000", "10⁴", "10⁵"]);
     }

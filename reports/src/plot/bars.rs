@@ -5,7 +5,7 @@ use tridot_sim::units::Picojoules;
 use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, Fill, drawing, text_width};
 use super::cost::Cost;
-use super::front::shortened;
+use super::legend::shortened;
 use super::study::{Study, front_of, studies};
 use super::style::{FILLS, GUIDE, THIN};
 use super::{Figure, FileNames, SMALL, TEXT, WIDTH, commands, csv_of};

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, Point as Place, Stroke, drawing, text_width};
 use super::cost::Cost;
+use super::legend::{self, Entry, shortened};
 use super::study::{Point, Study, front_of, studies, word};
 use super::style::{FRONT, GUIDE, Inside, OTHER, SERIES, Series, THIN};
 use super::{Figure, FileNames, SMALL, TEXT, WIDTH, commands, csv_of};
@@ -15,12 +16,8 @@ use tridot_sim::digest::Digest;
 const PLOT_HEIGHT: f64 = 118.0;
 /// Left edge of the plotted area.
 const LEFT: f64 = 34.0;
-/// Height of a row of the legend.
-const LEGEND_ROW: f64 = 9.0;
 /// Least distance between the names at the right.
 const NAME_DISTANCE: f64 = 7.2;
-/// Length of a line in the legend.
-const SAMPLE: f64 = 16.0;
 
 /// Integer accuracy against each cost that the Records know: a figure for each cost of each network and data set,
 /// and for each energy table where that decides the cost.
@@ -207,7 +204,7 @@ impl<'a> Chart<'a, '_> {
             x: Axis::of_costs(&scaled),
             y: Axis::of_values(&accuracies),
             divisor,
-            top: 3.0 + LEGEND_ROW * legend.last().map_or(0.0, |entry| entry.row + 1.0),
+            top: 3.0 + legend::height(&legend),
             right: WIDTH - 12.0 - names_width,
         };
         drawing(WIDTH, frame.bottom() + 25.0, |canvas| {
@@ -281,53 +278,8 @@ impl<'a> Chart<'a, '_> {
         if 0 < n_others {
             entries.push((OTHER.stroke(), Some(OTHER), format!("{n_others} others")));
         }
-        let mut placed: Vec<Entry> = Vec::new();
-        let (mut x, mut row) = (LEFT, 0.0);
-        for (stroke, look, text) in entries {
-            let width = SAMPLE + 3.0 + text_width(&text, SMALL) + 9.0;
-            if LEFT < x && WIDTH < x + width {
-                (x, row) = (LEFT, row + 1.0);
-            }
-            placed.push(Entry { x, row, stroke, look, text });
-            x += width;
-        }
-        placed
+        legend::placed(entries, LEFT)
     }
-}
-
-/// An entry of the legend.
-struct Entry {
-    x: f64,
-    row: f64,
-    stroke: Stroke,
-    look: Option<Series>,
-    text: String,
-}
-
-impl Entry {
-    fn draw(&self, canvas: &mut Canvas<'_>) {
-        let y = 6.0 + LEGEND_ROW * self.row;
-        canvas.line(&[(self.x, y), (self.x + SAMPLE, y)], self.stroke);
-        if let Some(look) = self.look {
-            look.mark(canvas, (self.x + SAMPLE / 2.0, y), Inside::Full);
-        }
-        canvas.text(&self.text, (self.x + SAMPLE + 3.0, y), SMALL, Anchor::Begin);
-    }
-}
-
-/// A name cut to a width in points.
-pub(super) fn shortened(name: &str, width: f64) -> String {
-    if text_width(name, SMALL) <= width {
-        return name.to_owned();
-    }
-    let mut short = String::new();
-    for c in name.chars() {
-        if width < text_width(&format!("{short}{c}…"), SMALL) {
-            break;
-        }
-        short.push(c);
-    }
-    short + "…"
 }
 
 /// From point to point, first across, then up.
