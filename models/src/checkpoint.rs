@@ -80,7 +80,7 @@ impl Trainer {
         for (name, velocity) in names.iter().zip(&self.sgd.velocities) {
             tensors.push(Tensor::flat(format!("{PREFIX}velocity/{name}"), velocity));
         }
-        if let Some(quantization) = &self.model.quantization {
+        if let Some(quantization) = &mut self.model.quantization {
             push_quantization(&mut tensors, quantization, &self.model.float.topology);
         }
         if let Some(teacher) = &self.teacher {
@@ -181,10 +181,14 @@ fn push_parameters(
     }
 }
 
-fn push_quantization(tensors: &mut Vec<Tensor>, quantization: &Quantization, topology: &Topology) {
+fn push_quantization(
+    tensors: &mut Vec<Tensor>,
+    quantization: &mut Quantization,
+    topology: &Topology,
+) {
     tensors.push(Tensor::flat(format!("{PREFIX}clips"), &quantization.tensors.clips));
-    for (quantizer, layer) in quantization.weights.iter().zip(&topology.layers) {
-        if let Some(WeightQuantizer::Dbq { scales, weight_scale, .. }) = quantizer {
+    for (quantizer, layer) in quantization.weights.iter_mut().zip(&topology.layers) {
+        if let Some((scales, weight_scale)) = quantizer.as_mut().and_then(WeightQuantizer::state) {
             let name = format!("{PREFIX}alpha/{}", layer.name);
             tensors.push(Tensor::flat(name, scales));
             let name = format!("{PREFIX}weight_scale/{}", layer.name);
@@ -255,7 +259,9 @@ impl Rest {
         }
         quantization.tensors.clips = clips;
         for (quantizer, layer) in quantization.weights.iter_mut().zip(&topology.layers) {
-            if let Some(WeightQuantizer::Dbq { scales, weight_scale, .. }) = quantizer {
+            if let Some((scales, weight_scale)) =
+                quantizer.as_mut().and_then(WeightQuantizer::state)
+            {
                 *scales = self.take(&format!("alpha/{}", layer.name), scales.len())?;
                 *weight_scale = self.take(&format!("weight_scale/{}", layer.name), 1)?[0];
             }

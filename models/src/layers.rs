@@ -1,17 +1,20 @@
 //! Quantized layers in training: weights as sums of scaled ternary branches or as integers, tensors
 //! as codes with learned clips. What they compute at the end is what the exporter folds.
 
-use rayon::prelude::*;
 use tridot_sim::network::TensorId;
 
 use crate::Error;
-use crate::calibrate::{self, Format, Kind, QuantizedNetwork, QuantizedWeights, moves};
-use crate::dbq::{self, Soft};
+use crate::calibrate::{self, Format, Kind, QuantizedNetwork, moves};
 use crate::float::FloatNetwork;
 use crate::kernels::finish::Codes;
-use crate::kernels::lanes::InstructionSet;
 use crate::scheme::{Alpha, Plan, Scheme};
 use crate::topology::Topology;
+
+mod weights;
+
+pub(crate) use weights::WeightQuantizer;
+
+use weights::NO_SPREAD;
 
 /// The quantizers of all layers and tensors of a network.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,152 +25,6 @@ pub(crate) struct Quantization {
     pub(crate) weights: Vec<Option<WeightQuantizer>>,
     /// Those of the tensors.
     pub(crate) tensors: TensorQuantizers,
-}
-
-/// How the weights of a layer are quantized.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum WeightQuantizer {
-    /// Integers of so many bits, a scale of least squared error per output channel; the gradient
-    /// goes straight through.
-    Fixed {
-        /// Width.
-        bits: u32,
-    },
-    /// Ternary branches, soft in training and hard in evaluation.
-    Dbq {
-        /// How many.
-        branches: u32,
-        /// One set of branch scales, or one per output channel; trained and never negative.
-        scales: Vec<f32>,
-        /// What the temperature is relative to: the standard deviation of the weights at the start.
-        weight_scale: f32,
-    },
-}
-
-/// A branch scale is left alone where all weights are zero: any positive number will do.
-const NO_SPREAD: f32 = 1.0;
-
-impl WeightQuantizer {
-    /// For the weights at the start: branch scales by least squares.
-    fn new(weights: &[f32], channels: usize, scheme: Scheme, alpha: Alpha) -> Result<Self, Error> {
-        let branches = match scheme {
-            Scheme::Fixed { bits } => return Ok(Self::Fixed { bits }),
-            Scheme::Dbq { branches } => branches,
-        };
-        let group = match alpha {
-            Alpha::Layer => weights.len(),
-            Alpha::Channel => weights.len() / channels,
-        };
-        let fits = weights.par_chunks(group).map(|group| dbq::fit(group, branches));
-        let fits: Vec<dbq::Fit> = fits.collect::<Result<_, _>>()?;
-        #[expect(clippy::cast_possible_truncation, reason = "parameters are f32")]
-        let scales = fits.iter().flat_map(|fit| &fit.scales).map(|&scale| scale as f32).collect();
-        Ok(Self::Dbq { branches, scales, weight_scale: spread(weights) })
-    }
-
-    fn soft(
-        branches: u32,
-        scales: &[f32],
-        weight_scale: f32,
-        temperature: f64,
-    ) -> Result<Soft, Error> {
-        Soft::new(&wide(scales), branches as usize, weight_scale.into(), temperature)
-    }
-
-    /// The weights that training computes with.
-    pub(crate) fn forward(
-        &self,
-        set: InstructionSet,
-        place: &str,
-        weights: &[f32],
-        channels: usize,
-        temperature: f64,
-    ) -> Result<Vec<f32>, Error> {
-        match self {
-            Self::Fixed { .. } => Ok(self.hard(place, weights, channels)?.real()),
-            Self::Dbq { branches, scales, weight_scale } => {
-                let soft = Self::soft(*branches, scales, *weight_scale, temperature)?.levels();
-                let of_set = weights.len() / soft.len();
-                let mut out = weights.to_vec();
-                out.par_chunks_mut(of_set).zip(&soft).for_each(|(out, levels)| {
-                    out.par_chunks_mut(BLOCK).for_each(|out| levels.forward(set, out));
-                });
-                Ok(out)
-            }
-        }
-    }
-
-    /// The gradients by weights and branch scales, from that by the output of [`Self::forward`].
-    pub(crate) fn backward(
-        &self,
-        set: InstructionSet,
-        weights: &[f32],
-        temperature: f64,
-        mut gradient: Vec<f32>,
-    ) -> Result<(Vec<f32>, Vec<f32>), Error> {
-        match self {
-            Self::Fixed { .. } => Ok((gradient, Vec::new())),
-            Self::Dbq { branches, scales, weight_scale } => {
-                let soft = Self::soft(*branches, scales, *weight_scale, temperature)?.levels();
-                let of_set = weights.len() / soft.len();
-                let sets = gradient.par_chunks_mut(of_set).zip(weights.par_chunks(of_set));
-                let by_scale = sets.zip(&soft).flat_map_iter(|((gradient, weights), levels)| {
-                    let blocks = gradient.par_chunks_mut(BLOCK).zip(weights.par_chunks(BLOCK));
-                    let parts = blocks.map(|(gradient, weights)| {
-                        let mut by_scale = vec![0.0; *branches as usize];
-                        levels.backward(set, weights, gradient, &mut by_scale);
-                        by_scale
-                    });
-                    add_up(*branches as usize, &parts.collect::<Vec<_>>())
-                });
-                let by_scale: Vec<f64> = by_scale.collect();
-                Ok((gradient, narrow(&by_scale)))
-            }
-        }
-    }
-
-    /// The integers or codes at the end of training.
-    pub(crate) fn hard(
-        &self,
-        place: &str,
-        weights: &[f32],
-        channels: usize,
-    ) -> Result<QuantizedWeights, Error> {
-        match self {
-            Self::Fixed { bits } => {
-                let scheme = Scheme::Fixed { bits: *bits };
-                QuantizedWeights::new(place, weights, channels, scheme, Alpha::Channel)
-            }
-            Self::Dbq { branches, scales, .. } => {
-                QuantizedWeights::with_scales(weights, channels, *branches, scales)
-            }
-        }
-    }
-}
-
-/// Weights that are quantized together; sums over blocks are added in their order.
-const BLOCK: usize = 1 << 14;
-
-/// The sums of all parts.
-fn add_up(n: usize, parts: &[Vec<f64>]) -> Vec<f64> {
-    (0..n).map(|i| parts.iter().map(|part| part[i]).sum()).collect()
-}
-
-fn wide(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|&value| value.into()).collect()
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "parameters and gradients are f32")]
-fn narrow(values: &[f64]) -> Vec<f32> {
-    values.iter().map(|&value| value as f32).collect()
-}
-
-/// The root mean square of weights.
-#[expect(clippy::cast_possible_truncation, reason = "parameters are f32")]
-fn spread(weights: &[f32]) -> f32 {
-    let squares: f64 = weights.iter().map(|&weight| f64::from(weight).powi(2)).sum();
-    let spread = (squares / weights.len() as f64).sqrt() as f32;
-    if 0.0 < spread { spread } else { NO_SPREAD }
 }
 
 /// Width, sign and clip of every tensor.
@@ -285,6 +142,10 @@ impl Quantization {
         let quantizer = |(layer_idx, scheme): (usize, Option<Scheme>)| {
             Some(match scheme? {
                 Scheme::Fixed { bits } => WeightQuantizer::Fixed { bits },
+                Scheme::Baseline(kind) => {
+                    let scales = kind.start(&[]);
+                    WeightQuantizer::Baseline { kind, scales, weight_scale: NO_SPREAD }
+                }
                 Scheme::Dbq { branches } => {
                     let sets = match plan.alpha {
                         Alpha::Layer => 1,

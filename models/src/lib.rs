@@ -1,11 +1,12 @@
 //! Everything between a trained float network and an integer one.
 //!
 //! A network file ([`topology`]) and a checkpoint ([`import`]) make a [`float::FloatNetwork`];
-//! [`calibrate`] quantizes it with [`dbq`] and measures ranges on pictures from [`data`];
+//! [`calibrate`] quantizes it with [`dbq`] (or [`baselines`] to compare it with) and measures ranges on pictures from [`data`];
 //! [`train`] trains it, in float or with soft quantizers, and [`checkpoint`] keeps that on file;
 //! [`export`] writes the integer [`tridot_sim::network::Network`]; [`candle_model`] computes that
 //! network a third way, to be compared bit for bit. [`operators`] are those of training, for candle.
 
+pub mod baselines;
 pub mod calibrate;
 pub mod candle_model;
 pub mod checkpoint;

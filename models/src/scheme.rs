@@ -9,6 +9,7 @@ use tridot_sim::limits;
 use tridot_sim::network::Digits;
 
 use crate::Error;
+use crate::baselines::Baseline;
 use crate::topology::{DotLayer, Topology};
 
 /// The version of the file form that this reader accepts and this writer writes.
@@ -16,6 +17,9 @@ pub const FORMAT: u32 = 1;
 
 /// Pictures that calibrate, at most.
 pub const MAX_CALIBRATION_SAMPLES: usize = 1_000_000;
+
+/// Widths of `lsq`.
+pub const LSQ_BITS: std::ops::RangeInclusive<u32> = 2..=8;
 
 /// What the weights of a layer become. Written `fixed(8)`, `dbq(2)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +35,8 @@ pub enum Scheme {
         /// Number of branches, 1…5.
         branches: u32,
     },
+    /// What DBQ is compared with. Written `lsq(4)`, `twn`, `ttq`.
+    Baseline(Baseline),
 }
 
 impl fmt::Display for Scheme {
@@ -38,6 +44,9 @@ impl fmt::Display for Scheme {
         match self {
             Self::Fixed { bits } => write!(f, "fixed({bits})"),
             Self::Dbq { branches } => write!(f, "dbq({branches})"),
+            Self::Baseline(Baseline::Lsq { bits }) => write!(f, "lsq({bits})"),
+            Self::Baseline(Baseline::Twn) => write!(f, "twn"),
+            Self::Baseline(Baseline::Ttq) => write!(f, "ttq"),
         }
     }
 }
@@ -55,18 +64,28 @@ impl TryFrom<String> for Scheme {
         let argument = |name: &str| {
             text.strip_prefix(name)?.strip_prefix('(')?.strip_suffix(')')?.parse::<u32>().ok()
         };
-        let scheme = argument("fixed")
-            .map(|bits| Self::Fixed { bits })
-            .or_else(|| argument("dbq").map(|branches| Self::Dbq { branches }));
+        let scheme = match text.as_str() {
+            "twn" => Some(Self::Baseline(Baseline::Twn)),
+            "ttq" => Some(Self::Baseline(Baseline::Ttq)),
+            _ => argument("fixed")
+                .map(|bits| Self::Fixed { bits })
+                .or_else(|| argument("dbq").map(|branches| Self::Dbq { branches }))
+                .or_else(|| argument("lsq").map(|bits| Self::Baseline(Baseline::Lsq { bits }))),
+        };
         let good = match scheme {
             Some(Self::Fixed { bits }) => limits::FIXED_BITS.contains(&bits),
             Some(Self::Dbq { branches }) => (1..=limits::MAX_BRANCHES).contains(&branches),
+            Some(Self::Baseline(Baseline::Lsq { bits })) => LSQ_BITS.contains(&bits),
+            Some(Self::Baseline(Baseline::Twn | Baseline::Ttq)) => true,
             None => false,
         };
         scheme.filter(|_| good).ok_or_else(|| {
             let (low, high) = (limits::FIXED_BITS.start(), limits::FIXED_BITS.end());
             let most = limits::MAX_BRANCHES;
-            format!("a scheme must be fixed({low}…{high}) or dbq(1…{most}), got `{text}`")
+            let (few, many) = (LSQ_BITS.start(), LSQ_BITS.end());
+            format!(
+                "a scheme must be fixed({low}…{high}), dbq(1…{most}), lsq({few}…{many}), twn or ttq, got `{text}`"
+            )
         })
     }
 }
@@ -345,7 +364,7 @@ mod tests {
         let with = |line: &str| refused(&format!("format = 1\nothers = \"dbq(2)\"\n{line}\n"));
         assert_eq!(
             with("first = \"dbq(6)\""),
-            "line 3, column 9: a scheme must be fixed(2…16) or dbq(1…5), got `dbq(6)`"
+            "line 3, column 9: a scheme must be fixed(2…16), dbq(1…5), lsq(2…8), twn or ttq, got `dbq(6)`"
         );
         for bad in ["fixed(1)", "fixed(17)", "dbq(0)", "dbq()", "dbq", "dbq(-1)", "float", ""] {
             assert!(with(&format!("last = \"{bad}\"")).contains(&format!("got `{bad}`")));

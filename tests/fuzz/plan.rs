@@ -1,5 +1,6 @@
 //! Does the reader of quantization plans survive whatever a file may hold?
 
+use tridot_models::baselines::Baseline;
 use tridot_models::scheme::{Plan, Scheme};
 use tridot_models::topology;
 
@@ -49,6 +50,8 @@ fn use_accepted(plan: &Plan, _: &[u8]) {
         match scheme {
             Scheme::Fixed { bits } => assert!((2..=16).contains(&bits)),
             Scheme::Dbq { branches } => assert!((1..=5).contains(&branches)),
+            Scheme::Baseline(Baseline::Lsq { bits }) => assert!((2..=8).contains(&bits)),
+            Scheme::Baseline(Baseline::Twn | Baseline::Ttq) => {}
         }
     }
     let topology = topology::builtin("resnet20").unwrap();

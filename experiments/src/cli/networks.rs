@@ -31,7 +31,7 @@ pub(crate) struct QuickstartArgs {
 
 /// Train a network after a plan: in float, then with soft ternary branches that harden.
 ///
-/// Writes `checkpoint.safetensors` and a line of `log.jsonl` after every epoch. The same command goes on
+/// Writes `checkpoint.safetensors`, a line of `log.jsonl` and `curves` after every epoch. The same command goes on
 /// after the last whole epoch, with the same bytes as if nothing had stopped it.
 #[derive(Debug, Args)]
 #[command(

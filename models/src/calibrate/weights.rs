@@ -50,6 +50,9 @@ impl QuantizedWeights {
                 let codes = fits.into_iter().flat_map(|fit| fit.codes).collect();
                 Self { weights: Weights::Dbq { branches, codes }, scales }
             }
+            Scheme::Baseline(baseline) => {
+                baseline.hard(&baseline.start(weights), weights, channels)
+            }
         };
         Ok(quantized.without_idle_scales(fan_in))
     }
@@ -78,7 +81,7 @@ impl QuantizedWeights {
     }
 
     /// Scales of channels whose trits or integers are all zero become 0.
-    fn without_idle_scales(mut self, fan_in: usize) -> Self {
+    pub(crate) fn without_idle_scales(mut self, fan_in: usize) -> Self {
         let per_channel = self.weights.multipliers_per_channel();
         for (i, scale) in self.scales.iter_mut().enumerate() {
             let (channel, branch) = (i / per_channel, i % per_channel);

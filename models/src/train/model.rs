@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::float::FloatNetwork;
-use crate::layers::{LEAST_CLIP, Quantization, WeightQuantizer};
+use crate::layers::{LEAST_CLIP, Quantization};
 use crate::topology::{Bias, TopologyOperator};
 
 /// A float network and, once they are set, the quantizers around its weights and tensors.
@@ -105,13 +105,12 @@ impl Model {
                 slots.push(Slot::new(Group::Norms, name("gamma"), &mut norm.gamma));
                 slots.push(Slot::new(Group::Norms, name("beta"), &mut norm.beta));
             }
-            if let Some(Some(WeightQuantizer::Dbq { branches, scales, .. })) = quantizer {
-                // A scale collects the gradients of all its weights: without this it would move
-                // √n times as far, relative to its size, as each of them.
-                let sets = scales.len() / *branches as usize;
-                let gradient_scale = 1.0 / ((n_weights / sets) as f32).sqrt();
+            let quantizer = quantizer.and_then(Option::as_mut);
+            if let Some((scales, least, gradient_scale)) =
+                quantizer.and_then(|quantizer| quantizer.trained_scales(n_weights))
+            {
                 let scales = Slot::new(Group::Scales, name("alpha"), scales);
-                slots.push(Slot { least: Some(0.0), gradient_scale, ..scales });
+                slots.push(Slot { least: Some(least), gradient_scale, ..scales });
             }
         }
         if let Some(clips) = clips {

@@ -9,6 +9,7 @@ use crate::kernels::finish;
 use crate::kernels::lanes::InstructionSet;
 use crate::layers::WeightQuantizer;
 
+mod baselines;
 mod files;
 mod objective;
 

@@ -249,7 +249,7 @@ impl<'a> Twin<'a> {
             self.model.quantization.as_ref().and_then(|q| q.weights[layer_idx].as_ref());
         match quantizer {
             None => weights,
-            Some(fixed @ WeightQuantizer::Fixed { .. }) => {
+            Some(fixed @ (WeightQuantizer::Fixed { .. } | WeightQuantizer::Baseline { .. })) => {
                 let plain = &self.model.float.parameters[layer_idx].as_ref().unwrap().weights;
                 let channels = layer.shape.channels;
                 let integers = fixed
