@@ -97,6 +97,11 @@ fn rest(path: &Path, file: &File, mut bytes: Vec<u8>, max_bytes: usize) -> Resul
     Ok(bytes)
 }
 
+/// A file to be read bit by bit, however long it is.
+pub(crate) fn reader(path: &Path) -> Result<std::io::BufReader<File>> {
+    Ok(std::io::BufReader::with_capacity(1 << 16, open(path, usize::MAX)?))
+}
+
 /// Reads a UTF-8 text file.
 pub(crate) fn read_text(path: &Path) -> Result<String> {
     text(path, read(path, MAX_TEXT_BYTES)?)

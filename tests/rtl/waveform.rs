@@ -106,8 +106,8 @@ fn verified(bench: &Bench<'_>, arch: &Architecture, case: &Case) -> (Findings, F
     ))
     .unwrap();
     let vectors = Vectors::new(&case.network, 0, arch, case.images, &case.codes).unwrap();
-    let vcd = std::fs::read_to_string(bench.path("dump.vcd")).unwrap();
-    let seen = signals.read(&vcd, Format::outputs(&case.network, 0, &vectors)).unwrap();
+    let dump = std::io::BufReader::new(std::fs::File::open(bench.path("dump.vcd")).unwrap());
+    let seen = signals.read(dump, Format::outputs(&case.network, 0, &vectors)).unwrap();
     let verifier = Verifier::new(&case.network, 0, &vectors);
     (verifier.outputs(&seen.outputs), verifier.edges(&seen.written_at))
 }

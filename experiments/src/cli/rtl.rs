@@ -167,7 +167,7 @@ pub(crate) struct GoldenArgs {
 
 /// What a designer's hardware put out, against golden vectors: the first mismatch and how many of which kind.
 ///
-/// Dumps are hex, one word a line as $writememh writes them, .npy, or signals of a VCD. Exit code 1 if anything differs.
+/// Dumps are hex, one word a line as $writememh writes them, .npy, or signals of a waveform. Exit code 1 if anything differs.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  tridot verify vectors --layer conv1 --outputs my-outputs.hex --edges my-edges.hex"
@@ -188,10 +188,10 @@ pub(crate) struct VerifyArgs {
     /// The clock edge that writes each output, from the one that samples start.
     #[arg(long, value_name = "FILE")]
     pub(crate) edges: Option<PathBuf>,
-    /// Outputs and their edges from a VCD; FST as `fst2vcd` converts it.
-    #[arg(long, value_name = "VCD", requires = "signals", conflicts_with_all = ["outputs", "edges"])]
+    /// Outputs and their edges from a waveform, VCD or FST, of any length.
+    #[arg(long, value_name = "FILE", requires = "signals", conflicts_with_all = ["outputs", "edges"])]
     pub(crate) wave: Option<PathBuf>,
-    /// Which signals of the VCD: TOML with format, clock, start, valid, address, data, ports.
+    /// Which signals of the waveform: TOML with format, clock, start, valid, address, data, ports.
     #[arg(long, value_name = "TOML", requires = "wave")]
     pub(crate) signals: Option<PathBuf>,
     /// Write the result as JUnit XML.

@@ -151,13 +151,12 @@ fn read(path: &Path, format: Format) -> Result<Vec<i64>> {
     values.with_context(|| path.display().to_string())
 }
 
-/// Reads the signals of a VCD that a TOML names.
+/// Reads the signals of a VCD or FST that a TOML names.
 fn read_wave(path: &Path, signals: &Path, outputs: Format) -> Result<Seen> {
     let text = files::read_text(signals)?;
     let signals = Signals::from_toml(&text).with_context(|| signals.display().to_string())?;
-    let bytes = files::read(path, MAX_DUMP_BYTES)?;
-    let vcd = files::text(path, bytes)?;
-    signals.read(&vcd, outputs).with_context(|| path.display().to_string())
+    let waveform = files::reader(path)?;
+    signals.read(waveform, outputs).with_context(|| path.display().to_string())
 }
 
 fn report(

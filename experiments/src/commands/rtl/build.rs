@@ -14,7 +14,9 @@ use crate::tools::{self, Tool};
 use crate::{files, threads};
 
 /// How hard the compiler tries: building takes longer than small layers run.
-const COMPILER_FLAGS: &str = "-O1 -std=c++17";
+const COMPILER_FLAGS: &str = "-std=c++17";
+/// The same for parts of Verilator's makefile: the model, what runs once, the library.
+const MAKE_FLAGS: &str = "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O0";
 
 /// A simulator of one architecture's RTL.
 pub(super) struct Simulator {
@@ -37,7 +39,7 @@ impl Simulator {
         let sources = library.sources(arch, sizes);
         // Whatever the build depends on is in its name.
         let parts = sources.iter().flat_map(|(name, content)| [name.as_bytes(), content]);
-        let tail = [verilator.as_bytes(), COMPILER_FLAGS.as_bytes()];
+        let tail = [verilator, COMPILER_FLAGS, MAKE_FLAGS].map(str::as_bytes);
         let name = Digest::of_parts(parts.chain(tail)).to_string();
         let (folder, program) = (kept.join(&name), format!("obj_dir/V{TOP}"));
         let program = std::path::absolute(folder.join(program)).context("the folder of builds")?;
@@ -76,7 +78,8 @@ fn build(folder: &Path, arch: &str, sources: &Contents, modules: Vec<String>) ->
         ["--cc", "--exe", "--build", "-O3", "-j", &threads, "-CFLAGS", COMPILER_FLAGS]
             .map(str::to_owned)
             .to_vec();
-    arguments.extend(["--top-module", TOP, "harness.cpp"].map(str::to_owned));
+    let more = ["-MAKEFLAGS", MAKE_FLAGS, "--top-module", TOP, "harness.cpp"];
+    arguments.extend(more.map(str::to_owned));
     arguments.extend(modules);
     let said = Tool::Verilator.run(folder, &arguments)?;
     if !said.succeeded {

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use super::compare::{ArchitectureReport, Kinds, Tally, Workshop};
+use super::compare::{ArchitectureReport, Layers, Workshop};
 use super::generate::not_covered;
 use super::layers::{self, Job, Subject};
 use super::library::Library;
@@ -16,8 +16,7 @@ use crate::tools::Tool;
 struct Report {
     input: String,
     #[serde(flatten)]
-    all: Tally,
-    layer_kinds: Kinds,
+    layers: Layers,
     architectures: Vec<ArchitectureReport>,
     layers_not_covered: Vec<String>,
 }
@@ -46,20 +45,19 @@ pub(crate) fn run(arguments: &RtlCheckArgs, printer: &Printer) -> Result<Verdict
         Some(subject) => format!("{}, {}", subject.network.name, subject.input),
         None => format!("{count} random layers, seed {}", arguments.seed),
     };
-    let mut layer_kinds = Kinds::new();
-    for (kind, count) in architectures.iter().flat_map(|arch| &arch.layer_kinds) {
-        *layer_kinds.entry(kind).or_default() += count;
+    let mut layers = Layers::default();
+    for arch in &architectures {
+        layers.add(&arch.layers);
     }
     let report = Report {
         input,
-        all: architectures.iter().map(|arch| arch.all).fold(Tally::default(), Tally::plus),
-        layer_kinds,
+        layers,
         architectures,
         layers_not_covered: subject.map_or_else(Vec::new, |subject| subject.not_covered),
     };
     tell(&report, printer);
     printer.object("rtl check", &report)?;
-    Ok(if report.all.mismatches == 0 { Verdict::Yes } else { Verdict::No })
+    Ok(if report.layers.all.mismatches == 0 { Verdict::Yes } else { Verdict::No })
 }
 
 fn tell(report: &Report, printer: &Printer) {
@@ -67,13 +65,13 @@ fn tell(report: &Report, printer: &Printer) {
     let row = |arch: &ArchitectureReport| {
         vec![
             arch.name.clone(),
-            arch.all.layers.to_string(),
-            grouped(arch.all.values_compared),
-            grouped(arch.all.accumulators_compared),
-            grouped(arch.all.cycles_rtl),
-            grouped(arch.all.cycles_stepped),
-            grouped(arch.all.cycles_fast),
-            grouped(arch.all.mismatches),
+            arch.layers.all.layers.to_string(),
+            grouped(arch.layers.all.values_compared),
+            grouped(arch.layers.all.accumulators_compared),
+            grouped(arch.layers.all.cycles_rtl),
+            grouped(arch.layers.all.cycles_stepped),
+            grouped(arch.layers.all.cycles_fast),
+            grouped(arch.layers.all.mismatches),
             format!("{:.1}", arch.build_seconds),
             format!("{:.1}", arch.run_seconds),
         ]
@@ -92,23 +90,23 @@ fn tell(report: &Report, printer: &Printer) {
     ];
     printer.table(&heads, report.architectures.iter().map(row));
     for arch in &report.architectures {
-        if let Some(first) = &arch.first_mismatch {
+        if let Some(first) = &arch.layers.first_mismatch {
             printer.line(format_args!("{}: first mismatch: {first}", arch.name));
         }
     }
     not_covered(&report.layers_not_covered, printer);
-    let kinds = report.layer_kinds.iter().map(|(kind, count)| format!("{count} {kind}"));
+    let kinds = report.layers.layer_kinds.iter().map(|(kind, count)| format!("{count} {kind}"));
     printer.line(format_args!(
         "{} layers: {}",
-        grouped(report.all.layers),
+        grouped(report.layers.all.layers),
         kinds.collect::<Vec<_>>().join(", ")
     ));
     printer.line(format_args!(
         "{} outputs, {} edges, {} accumulators and {} cycles compared: {} mismatches",
-        grouped(report.all.values_compared),
-        grouped(report.all.edges_compared),
-        grouped(report.all.accumulators_compared),
-        grouped(report.all.cycles_rtl),
-        grouped(report.all.mismatches)
+        grouped(report.layers.all.values_compared),
+        grouped(report.layers.all.edges_compared),
+        grouped(report.layers.all.accumulators_compared),
+        grouped(report.layers.all.cycles_rtl),
+        grouped(report.layers.all.mismatches)
     ));
 }

@@ -27,12 +27,31 @@ pub(crate) type Kinds = BTreeMap<&'static str, u64>;
 pub(crate) struct ArchitectureReport {
     pub(crate) name: String,
     #[serde(flatten)]
-    pub(crate) all: Tally,
-    pub(crate) layer_kinds: Kinds,
-    pub(crate) first_mismatch: Option<String>,
+    pub(crate) layers: Layers,
     pub(crate) is_build_reused: bool,
     pub(crate) build_seconds: f64,
     pub(crate) run_seconds: f64,
+}
+
+/// What was compared of some layers, what kinds they are, and what differs first.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Layers {
+    #[serde(flatten)]
+    pub(crate) all: Tally,
+    pub(crate) layer_kinds: Kinds,
+    pub(crate) first_mismatch: Option<String>,
+}
+
+impl Layers {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.all = self.all.plus(other.all);
+        for (kind, count) in &other.layer_kinds {
+            *self.layer_kinds.entry(kind).or_default() += count;
+        }
+        if self.first_mismatch.is_none() {
+            self.first_mismatch.clone_from(&other.first_mismatch);
+        }
+    }
 }
 
 /// What was compared of some layers.
@@ -50,7 +69,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn plus(self, other: Self) -> Self {
+    fn plus(self, other: Self) -> Self {
         Self {
             layers: self.layers + other.layers,
             values_compared: self.values_compared + other.values_compared,
@@ -78,6 +97,14 @@ struct Compared {
 }
 
 impl Compared {
+    fn layers(self) -> Layers {
+        Layers {
+            all: self.tally(),
+            layer_kinds: self.kinds.into_iter().map(|kind| (kind, 1)).collect(),
+            first_mismatch: self.first,
+        }
+    }
+
     fn tally(&self) -> Tally {
         Tally {
             layers: 1,
@@ -102,43 +129,64 @@ pub(crate) struct Workshop<'a> {
 }
 
 impl Workshop<'_> {
-    /// Builds one architecture and runs all layers on it.
+    /// Builds one architecture with the memories that these layers need, and runs them on it.
     pub(crate) fn check(
         &self,
         arch: &Architecture,
         jobs: &[Job<'_>],
         printer: &Printer,
     ) -> Result<ArchitectureReport> {
+        let bar = printer.bar(&format!("build and run {}", arch.name), 1 + jobs.len() as u64);
+        let bench = self.bench(arch, jobs)?;
+        bar.inc(1);
+        let start = Instant::now();
+        let layers = bench.run(jobs, || bar.inc(1))?;
+        bar.finish_and_clear();
+        Ok(bench.report(layers, start.elapsed().as_secs_f64()))
+    }
+
+    /// Builds one architecture with the memories that these layers need, or finds it built.
+    pub(crate) fn bench(&self, arch: &Architecture, jobs: &[Job<'_>]) -> Result<Bench> {
         let mut sizes = Sizes::SMALL;
         for job in jobs {
             sizes = sizes.with(image(arch, job)?.sizes());
         }
         let start = Instant::now();
-        let bar = printer.bar(&format!("build and run {}", arch.name), 1 + jobs.len() as u64);
         let simulator = Simulator::new(self.library, arch, sizes, self.builds, self.verilator)?;
-        let build_seconds = start.elapsed().as_secs_f64();
-        bar.inc(1);
-        let start = Instant::now();
+        Ok(Bench { arch: arch.clone(), simulator, build_seconds: start.elapsed().as_secs_f64() })
+    }
+}
+
+/// The simulator of one architecture.
+pub(crate) struct Bench {
+    arch: Architecture,
+    simulator: Simulator,
+    build_seconds: f64,
+}
+
+impl Bench {
+    /// Runs layers, whose sizes are those it was built for, side by side.
+    pub(crate) fn run(&self, jobs: &[Job<'_>], done: impl Fn() + Sync + Send) -> Result<Layers> {
         let run = |(): &mut (), i: usize| {
-            let compared = compare(&simulator, arch, &jobs[i])?;
-            bar.inc(1);
-            Ok(compared)
+            let compared = compare(&self.simulator, &self.arch, &jobs[i])?;
+            done();
+            Ok(compared.layers())
         };
-        let compared = threads::map(jobs.len(), || (), run)?;
-        bar.finish_and_clear();
-        let mut layer_kinds = Kinds::new();
-        for kind in compared.iter().flat_map(|layer| &layer.kinds) {
-            *layer_kinds.entry(kind).or_default() += 1;
+        let mut all = Layers::default();
+        for layers in threads::map(jobs.len(), || (), run)? {
+            all.add(&layers);
         }
-        Ok(ArchitectureReport {
-            name: arch.name.clone(),
-            all: compared.iter().map(Compared::tally).fold(Tally::default(), Tally::plus),
-            layer_kinds,
-            first_mismatch: compared.into_iter().find_map(|layer| layer.first),
-            is_build_reused: simulator.is_reused,
-            build_seconds,
-            run_seconds: start.elapsed().as_secs_f64(),
-        })
+        Ok(all)
+    }
+
+    pub(crate) fn report(&self, layers: Layers, run_seconds: f64) -> ArchitectureReport {
+        ArchitectureReport {
+            name: self.arch.name.clone(),
+            layers,
+            is_build_reused: self.simulator.is_reused,
+            build_seconds: self.build_seconds,
+            run_seconds,
+        }
     }
 }
 
