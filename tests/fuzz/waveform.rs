@@ -37,8 +37,10 @@ fn read(bytes: &[u8], outputs: Format) -> Result<Seen, String> {
 /// Where blocks begin, by their lengths.
 fn blocks(file: &[u8]) -> Vec<usize> {
     let mut starts = vec![0];
-    while let Some(length) = file.get(starts[starts.len() - 1] + 1..).and_then(|b| b.first_chunk()) {
-        let next = starts[starts.len() - 1] + 1 + usize::try_from(u64::from_be_bytes(*length)).unwrap();
+    while let Some(length) = file.get(starts[starts.len() - 1] + 1..).and_then(|b| b.first_chunk())
+    {
+        let next =
+            starts[starts.len() - 1] + 1 + usize::try_from(u64::from_be_bytes(*length)).unwrap();
         if file.len() <= next {
             break;
         }

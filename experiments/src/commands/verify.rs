@@ -132,9 +132,17 @@ impl Golden {
         let images = shape.first().copied().unwrap_or(0);
         let vectors = Vectors::new(&network, layer_idx, &arch, images, &codes)
             .with_context(|| path.display().to_string())?;
-        let (path, _, outputs) = array("outputs.npy")?;
-        if outputs != vectors.expected.outputs {
-            bail!("{}: is not of this network, architecture and input", path.display());
+        let edges = vectors.expected.written_at.iter().map(|edge| edge.cast_signed());
+        let expected = [
+            ("outputs.npy", vectors.expected.outputs.clone()),
+            ("accumulators.npy", vectors.accumulators.clone()),
+            ("edges.npy", edges.collect()),
+        ];
+        for (name, expected) in expected {
+            let (path, _, values) = array(name)?;
+            if values != expected {
+                bail!("{}: is not of this network, architecture and input", path.display());
+            }
         }
         Ok(Self { network, layer_idx, vectors })
     }

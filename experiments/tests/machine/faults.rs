@@ -57,8 +57,7 @@ const FAULTS: [Fault; 10] = [
 fn network() -> Network {
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let mut draw = |below: u64| random.next_u64() % below;
-    let window =
-        Window { kernel_height: 3, kernel_width: 2, stride_height: 1, stride_width: 2 };
+    let window = Window { kernel_height: 3, kernel_width: 2, stride_height: 1, stride_width: 2 };
     let recipe = Recipe {
         kind: Kind::Convolution(window),
         weights: Scheme::Dbq(3),
@@ -161,11 +160,10 @@ fn place(folder: &Path, kind: &str, events: &str) -> String {
     }
     assert_eq!(seen.len(), outputs.len(), "{kind}: every output is written");
     let is_late = kind == "off by one cycle";
-    let differs =
-        |(at, (value, edge)): (&usize, &(u64, u64))| match is_late {
-            true => *edge != edges[*at],
-            false => *value != outputs[*at],
-        };
+    let differs = |(at, (value, edge)): (&usize, &(u64, u64))| match is_late {
+        true => *edge != edges[*at],
+        false => *value != outputs[*at],
+    };
     let first = *seen.iter().find(|(at, seen)| differs((at, seen))).expect("it shows").0;
     // The output has 7 channels, 5 rows and 2 columns.
     let (pixel, channel) = (first / 7, first % 7);
@@ -219,7 +217,11 @@ fn ten_faults_are_told_by_verify_from_dumps() {
             let place = place(folder.path(), kind, &events);
             let report = verify(&wrong.join(dump), 1);
             let of = usize::from(kind == "off by one cycle");
-            assert_eq!(report["dumps"][0]["mismatches"] == 0, of == 1, "{kind}: only time is wrong");
+            assert_eq!(
+                report["dumps"][0]["mismatches"] == 0,
+                of == 1,
+                "{kind}: only time is wrong"
+            );
             let dump = &report["dumps"][of];
             assert_told(&dump["first_mismatch"]["text"], kind, &place);
             assert_eq!(dump["first_mismatch"]["kind"], kind);

@@ -72,11 +72,7 @@ impl Signals {
     ///
     /// Refuses a signal that is not there or of another width, one with x or z where it matters, an output that is
     /// written twice, and one that is missing.
-    pub fn read(
-        &self,
-        mut waveform: impl BufRead + Seek,
-        outputs: Format,
-    ) -> Result<Seen, Error> {
+    pub fn read(&self, mut waveform: impl BufRead + Seek, outputs: Format) -> Result<Seen, Error> {
         let first = waveform.fill_buf().map_err(|error| unreadable(&error))?.first().copied();
         let mut sampler = Sampler::new(self, outputs);
         // A VCD is text; an FST begins with the kind of its first block.
@@ -150,7 +146,7 @@ impl<'a> Sampler<'a> {
             }
             // Valid, address and data have parts.
             let unit = if i < 2 { 1 } else { ports };
-            if !(unit..=MAX_BITS).contains(&bits) || bits % unit != 0 {
+            if !(unit..=MAX_BITS).contains(&bits) || !bits.is_multiple_of(unit) {
                 let place = format!("waveform, signal `{}`", path.escape_debug());
                 let limit = format!("a multiple of {unit} between {unit} and {MAX_BITS}");
                 return Err(Error::limit(place, "the bits", limit, bits));

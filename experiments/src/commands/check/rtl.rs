@@ -56,7 +56,8 @@ impl Rtl {
         for i in 0..test.len() {
             let mut layers = bench.run(&jobs(network, test, i)?, || ())?;
             // A picture is a run of its own: the place in the batch is 0.
-            layers.first_mismatch = layers.first_mismatch.map(|first| format!("run of picture {i}, {first}"));
+            layers.first_mismatch =
+                layers.first_mismatch.map(|first| format!("run of picture {i}, {first}"));
             all.add(&layers);
             bar.inc(1);
         }

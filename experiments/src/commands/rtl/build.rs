@@ -64,6 +64,10 @@ impl Simulator {
         }
         let folder = own.path().as_os_str().to_owned();
         let said = tools::run_built(&self.program, &[folder, image.limit.to_string().into()])?;
+        if !said.succeeded {
+            let refused = said.output.lines().find_map(|line| line.strip_prefix("refused "));
+            return Ok(Err(refused.map_or_else(|| said.complaint(), str::to_owned)));
+        }
         Ok(Observed::parse(&said.output, image.outputs, arch).map_err(|error| error.to_string()))
     }
 }
@@ -74,10 +78,19 @@ fn build(folder: &Path, arch: &str, sources: &Contents, modules: Vec<String>) ->
         files::write_scratch(&folder.join(name), content)?;
     }
     let threads = threads::count().to_string();
-    let mut arguments: Vec<String> =
-        ["--cc", "--exe", "--build", "-O3", "-j", &threads, "-CFLAGS", COMPILER_FLAGS]
-            .map(str::to_owned)
-            .to_vec();
+    let mut arguments: Vec<String> = [
+        "--cc",
+        "--exe",
+        "--build",
+        "-O3",
+        "-Wno-fatal",
+        "-j",
+        &threads,
+        "-CFLAGS",
+        COMPILER_FLAGS,
+    ]
+    .map(str::to_owned)
+    .to_vec();
     let more = ["-MAKEFLAGS", MAKE_FLAGS, "--top-module", TOP, "harness.cpp"];
     arguments.extend(more.map(str::to_owned));
     arguments.extend(modules);

@@ -55,9 +55,8 @@ impl Library {
 
     /// The names of the files that are compiled, the top too: packages first.
     pub(crate) fn modules(&self) -> Vec<String> {
-        let is_package = |name: &&String| {
-            name.rsplit_once('.').is_some_and(|(stem, _)| stem.ends_with("_pkg"))
-        };
+        let is_package =
+            |name: &&String| name.rsplit_once('.').is_some_and(|(stem, _)| stem.ends_with("_pkg"));
         let compiled = || self.0.keys().filter(|name| is_compiled(name));
         let packages = compiled().filter(is_package);
         let others = compiled().filter(|name| !is_package(name));

@@ -48,7 +48,7 @@ pub(super) fn unpack(packing: Packing, packed: &[u8], length: u64) -> Result<Vec
     bytes.filter(|bytes| bytes.len() == length).ok_or_else(broken)
 }
 
-/// FastLZ of both levels; none where it is broken or longer than said.
+/// `FastLZ` of both levels; none where it is broken or longer than said.
 fn fast_lz(packed: &[u8], length: usize) -> Option<Vec<u8>> {
     let is_second = match packed.first()? >> 5 {
         0 => false,

@@ -58,7 +58,11 @@ fn broken_waveforms_are_refused_with_edge_and_signal() {
             whole.replace("b11 #", "bz1 #"),
             "waveform, edge 2 at time 30: `t.m.valid` has unknown bits: `z`",
         ),
-        (TOML, whole.replace("b1000 $", "b1101 $"), "waveform, edge 2 at time 30: writes output 1 again"),
+        (
+            TOML,
+            whole.replace("b1000 $", "b1101 $"),
+            "waveform, edge 2 at time 30: writes output 1 again",
+        ),
         (
             TOML,
             whole.replace("b1000 $", "b1100 $"),

@@ -98,7 +98,7 @@ impl<R: BufRead> Words<'_, R> {
             let leading = || bytes.iter().take_while(|&byte| is_space(byte)).count();
             let spaces = if self.word.is_empty() { leading() } else { 0 };
             let rest = &bytes[spaces..];
-            let length = rest.iter().position(|byte| is_space(byte)).unwrap_or(rest.len());
+            let length = rest.iter().position(is_space).unwrap_or(rest.len());
             self.word.extend_from_slice(&rest[..length]);
             let is_whole = length < rest.len() && !self.word.is_empty();
             self.input.consume(spaces + length);

@@ -82,11 +82,7 @@ impl<'a> Block<'a> {
     }
 
     /// Gives the watched signals the values of the start.
-    pub(super) fn start(
-        &self,
-        handles: &[usize],
-        sampler: &mut Sampler<'_>,
-    ) -> Result<(), Error> {
+    pub(super) fn start(&self, handles: &[usize], sampler: &mut Sampler<'_>) -> Result<(), Error> {
         let frame = plain_or_zlib(self.frame.0, self.frame.1)?;
         sampler.advance(self.begins)?;
         let mut rest = Bytes(&frame);
@@ -115,8 +111,7 @@ impl<'a> Block<'a> {
         let mut all = Vec::new();
         for (handle, bytes) in &unpacked {
             let length = *self.lengths.get(*handle).ok_or_else(|| broken(NO_SIGNAL))? as usize;
-            let mut changes =
-                Changes { handle: *handle, length, bytes: Bytes(bytes), next: None };
+            let mut changes = Changes { handle: *handle, length, bytes: Bytes(bytes), next: None };
             changes.load(0)?;
             all.push(changes);
         }
