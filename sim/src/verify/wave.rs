@@ -252,7 +252,10 @@ impl<'a> Sampler<'a> {
         }
         let missing = self.written.iter().filter(|output| output.is_none()).count();
         if missing != 0 {
-            return Err(Error::limit("waveform", "the outputs not written", "0", missing));
+            let time = self.time.unwrap_or_default();
+            let what =
+                format!("the outputs that `{}` has not written by time {time}", self.signals.valid);
+            return Err(Error::limit("waveform", what, "0", missing));
         }
         let (written_at, outputs) = self.written.into_iter().flatten().unzip();
         Ok(Seen { outputs, written_at })

@@ -28,10 +28,8 @@ impl Library {
     /// The modules of a folder, where one is named. Refuses one without any.
     pub(crate) fn of(folder: Option<&Path>) -> Result<Self> {
         let Some(folder) = folder else { return Ok(Self::built_in()) };
-        let is_module = |name: &str| {
-            [".sv", ".v", ".svh", ".vh"].iter().any(|end| name.ends_with(end))
-                && !NOT_OF_IT.contains(&name)
-        };
+        let is_module =
+            |name: &str| (is_compiled(name) || is_header(name)) && !NOT_OF_IT.contains(&name);
         let names = files::names_in(folder, MAX_FILES)?;
         let mut library = BTreeMap::new();
         for name in names.into_iter().filter(|name| is_module(name)) {
@@ -64,9 +62,18 @@ impl Library {
     }
 }
 
-/// Headers are included, not compiled.
 fn is_compiled(name: &str) -> bool {
-    name.ends_with(".sv") || name.ends_with(".v")
+    ends_as(name, ["sv", "v"])
+}
+
+/// Headers are included, not compiled.
+fn is_header(name: &str) -> bool {
+    ends_as(name, ["svh", "vh"])
+}
+
+fn ends_as(name: &str, extensions: [&str; 2]) -> bool {
+    let extension = Path::new(name).extension();
+    extension.is_some_and(|extension| extensions.iter().any(|one| extension == *one))
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ fn broken_waveforms_are_refused_with_edge_and_signal() {
         (
             TOML,
             whole.replace("b11 #", "b01 #"),
-            "waveform: the outputs not written must be 0, got 1",
+            "waveform: the outputs that `t.m.valid` has not written by time 40 must be 0, got 1",
         ),
         (TOML, HEAD.to_owned(), "waveform: `t.start` is never 1 at a clock edge"),
         (TOML, String::new(), "waveform, signal `t.clk`: is not declared"),
