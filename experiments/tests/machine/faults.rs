@@ -118,6 +118,10 @@ fn copy(folder: &Path, name: &str, fault: Option<Fault>) -> PathBuf {
     copy
 }
 
+fn is_a(name: &str, extension: &str) -> bool {
+    Path::new(name).extension().is_some_and(|found| found == extension)
+}
+
 /// Runs the test bench of a copy under Icarus; `dump` is written there. What it printed.
 fn bench(folder: &Path, copy: &Path, dump: &str) -> String {
     let run = |program: &str, arguments: &[&str]| {
@@ -129,7 +133,7 @@ fn bench(folder: &Path, copy: &Path, dump: &str) -> String {
         let mut arguments = vec!["-g2012", "-s", "tridot_bench_top", "-o", "bench.vvp"];
         let files = std::fs::read_dir(copy).unwrap().map(|entry| entry.unwrap().file_name());
         let files: Vec<String> = files.map(|name| name.into_string().unwrap()).collect();
-        arguments.extend(files.iter().map(String::as_str).filter(|name| name.ends_with(".sv")));
+        arguments.extend(files.iter().map(String::as_str).filter(|name| is_a(name, "sv")));
         run("iverilog", &arguments);
     }
     let vectors = format!("+vectors={}", folder.join("vectors/layers/000-dot").display());
@@ -137,7 +141,7 @@ fn bench(folder: &Path, copy: &Path, dump: &str) -> String {
     let mut arguments = vec!["-N", "bench.vvp"];
     // Options of the simulator come last.
     arguments.extend([vectors.as_str(), "+events", &dumps]);
-    if dump.ends_with(".fst") {
+    if is_a(dump, "fst") {
         arguments.push("-fst");
     }
     run("vvp", &arguments)
@@ -160,9 +164,8 @@ fn place(folder: &Path, kind: &str, events: &str) -> String {
     }
     assert_eq!(seen.len(), outputs.len(), "{kind}: every output is written");
     let is_late = kind == "off by one cycle";
-    let differs = |(at, (value, edge)): (&usize, &(u64, u64))| match is_late {
-        true => *edge != edges[*at],
-        false => *value != outputs[*at],
+    let differs = |(at, (value, edge)): (&usize, &(u64, u64))| {
+        if is_late { *edge != edges[*at] } else { *value != outputs[*at] }
     };
     let first = *seen.iter().find(|(at, seen)| differs((at, seen))).expect("it shows").0;
     // The output has 7 channels, 5 rows and 2 columns.

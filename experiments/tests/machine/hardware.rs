@@ -58,6 +58,16 @@ fn dumps_and_layers_that_are_refused() {
     changed(folder.path(), "outputs.hex", word(4, "00000000000x"));
     changed(folder.path(), "edges.hex", word(7, "001"));
     std::fs::write(folder.path().join("short.hex"), "00\n01\n").unwrap();
+    let wave = "rtl waveform net.safetensors --arch tiny --layer first --edges 50 -o first.fst";
+    output(folder.path(), wave, 0);
+    let fst = std::fs::read(folder.path().join("first.fst")).unwrap();
+    std::fs::write(folder.path().join("cut.fst"), &fst[..fst.len() - 9]).unwrap();
+    let signals = "format = 1\nclock = \"clk\"\nstart = \"tridot_top.machine.busy\"\n\
+                   valid = \"tridot_top.machine.core.full\"\ndata = \"tridot_top.machine.core.bank\"\nports = 1\n";
+    std::fs::write(folder.path().join("signals.toml"), signals).unwrap();
+    let other = signals.replace("core.full", "core.empty");
+    std::fs::write(folder.path().join("other.toml"), other).unwrap();
+    std::fs::create_dir(folder.path().join("empty")).unwrap();
     insta::assert_snapshot!(shown(
         folder.path(),
         &[
@@ -71,10 +81,33 @@ fn dumps_and_layers_that_are_refused() {
             "verify . --layer first --outputs outputs.hex",
             "golden net.safetensors --arch tiny --layers sum -o vectors",
             "golden net.safetensors --arch tiny -o .",
+            "verify vectors --layer first --wave first.fst --signals signals.toml",
+            "verify vectors --layer first --wave first.fst --signals other.toml",
+            "verify vectors --layer first --wave cut.fst --signals signals.toml",
+            "verify vectors --layer first --wave short.hex --signals signals.toml",
+            "verify vectors --layer first --wave first.fst --signals short.hex",
+            "rtl check --random 3 --arch tiny --rtl-dir empty",
             "rtl check net.safetensors --arch tiny --random 3",
             "rtl check --arch tiny",
         ]
     ));
+}
+
+/// Vectors of one architecture say nothing of another: their edges differ.
+#[test]
+fn vectors_whose_architecture_was_exchanged_are_refused() {
+    let folder = folder();
+    output(folder.path(), "golden net.safetensors --arch tiny --layers first -o vectors", 0);
+    let path = folder.path().join("vectors/architecture.toml");
+    let arch = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, arch.replace("scaler_stages = 4", "scaler_stages = 3")).unwrap();
+    let outputs = "--outputs vectors/layers/000-first/outputs.hex";
+    let run = tridot(folder.path(), &format!("verify vectors --layer first {outputs}"));
+    assert_eq!(run.status.code(), Some(2));
+    assert_eq!(
+        String::from_utf8(run.stderr).unwrap(),
+        "tridot: vectors/layers/000-first/edges.npy: is not of this network, architecture and input\n"
+    );
 }
 
 /// Runs with these programs alone.

@@ -177,9 +177,10 @@ pub(super) fn write_arch<'a>(
 
 /// Runs `rtl check` and asserts that nothing differs; the report.
 fn check(folder: &Path, subject: &str, archs: &[String]) -> Value {
-    let archs: String = archs.iter().map(|name| format!(" --arch {name}.toml")).collect();
+    let archs: Vec<String> = archs.iter().map(|name| format!("--arch {name}.toml")).collect();
+    let archs = archs.join(" ");
     let start = Instant::now();
-    let said = output(folder, &format!("rtl check {subject}{archs} -o builds --json"), 0);
+    let said = output(folder, &format!("rtl check {subject} {archs} -o builds --json"), 0);
     let report: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(report["mismatches"], 0, "{report}");
     assert_eq!(report["cycles_rtl"], report["cycles_stepped"]);
