@@ -118,23 +118,6 @@ pub(crate) fn text(path: &Path, bytes: Vec<u8>) -> Result<String> {
     })
 }
 
-/// The names of a folder's files, but of its folders, in order; at most so many.
-pub(crate) fn names_in(folder: &Path, most: usize) -> Result<Vec<String>> {
-    let place = || folder.display().to_string();
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder).with_context(place)? {
-        let entry = entry.with_context(place)?;
-        if !entry.path().is_dir() {
-            names.push(entry.file_name().to_string_lossy().into_owned());
-        }
-        if most < names.len() {
-            bail!("{}: must hold at most {most} files, but there are more", place());
-        }
-    }
-    names.sort_unstable();
-    Ok(names)
-}
-
 /// Reads and checks an integer network.
 pub(crate) fn read_network(path: &Path) -> Result<Network> {
     let bytes = read_plain(path, MAX_NETWORK_FILE_BYTES)?;
@@ -275,6 +258,23 @@ pub(crate) fn finish_folder(part: tempfile::TempDir, folder: &Path) -> Result<()
         drop(part.keep());
     }
     Ok(())
+}
+
+/// The names of a folder's files, but of its folders, in order; at most so many.
+pub(crate) fn names_in(folder: &Path, most: usize) -> Result<Vec<String>> {
+    let place = || folder.display().to_string();
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(place)? {
+        let entry = entry.with_context(place)?;
+        if !entry.path().is_dir() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+        if most < names.len() {
+            bail!("{}: must hold at most {most} files, but there are more", place());
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
 }
 
 /// Makes a folder with all above it; whether anything lies in it, except half-written files.
