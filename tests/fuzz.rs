@@ -20,3 +20,4 @@ mod topology;
 #[path = "../models/src/import/tests/torch_file.rs"]
 mod torch_file;
 mod trace;
+mod waveform;

@@ -1,4 +1,4 @@
-//! Is the RTL, under Verilator, the stepped model: every output, the edge of every output, every accumulator?
+//! Is the RTL the stepped model: every output, the edge of every output, every accumulator?
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,6 @@ use tridot_sim::rtl::{Case, Observed};
 use tridot_sim::vectors::Vectors;
 
 use crate::random;
-use crate::support::{skip, slow};
 
 mod bench;
 mod cases;
@@ -96,7 +95,7 @@ fn check_layer(simulator: &Simulator, case: &Case, arch: &Architecture, reach: &
 /// Builds the array of a setup and runs its layers, then random ones; a longer run sets `RTL_LAYERS`.
 fn check(setup: &Setup) {
     let arch = &setup.arch;
-    let Some(simulator) = Simulator::build(arch, &[]) else { return };
+    let Some(simulator) = Simulator::build(arch) else { return };
     let mut reach = Reach::default();
     for case in &setup.cases {
         check_layer(&simulator, case, arch, &mut reach);
@@ -117,38 +116,8 @@ fn check(setup: &Setup) {
     }
 }
 
-/// One small array, in every run.
+/// One small array, in every run. Others run under Icarus here, and under Verilator where the command is tested.
 #[test]
 fn rtl_of_a_small_array_is_the_stepped_model() {
     check(&cases::small());
-}
-
-/// The other arrays build for minutes.
-fn check_slowly(setup: fn() -> Setup) {
-    let setup = setup();
-    if slow() {
-        check(&setup);
-    } else {
-        skip(&format!("rtl of {}", setup.arch.name), "slow");
-    }
-}
-
-#[test]
-fn rtl_with_gate_segments_and_nibbles_is_the_stepped_model() {
-    check_slowly(cases::segments);
-}
-
-#[test]
-fn rtl_bit_serial_with_three_branches_is_the_stepped_model() {
-    check_slowly(cases::serial);
-}
-
-#[test]
-fn rtl_of_one_lane_is_the_stepped_model() {
-    check_slowly(cases::one_lane);
-}
-
-#[test]
-fn rtl_of_many_multipliers_is_the_stepped_model() {
-    check_slowly(cases::wide);
 }

@@ -102,6 +102,11 @@ fn rest(path: &Path, file: &File, mut bytes: Vec<u8>, max_bytes: usize) -> Resul
     Ok(bytes)
 }
 
+/// A file to be read bit by bit, however long it is.
+pub(crate) fn reader(path: &Path) -> Result<std::io::BufReader<File>> {
+    Ok(std::io::BufReader::with_capacity(1 << 16, open(path, usize::MAX)?))
+}
+
 /// Reads a UTF-8 text file.
 pub(crate) fn read_text(path: &Path) -> Result<String> {
     text(path, read(path, MAX_TEXT_BYTES)?)
@@ -252,6 +257,23 @@ pub(crate) fn finish_folder(part: tempfile::TempDir, folder: &Path) -> Result<()
         drop(part.keep());
     }
     Ok(())
+}
+
+/// The names of a folder's files, but of its folders, in order; at most so many.
+pub(crate) fn names_in(folder: &Path, most: usize) -> Result<Vec<String>> {
+    let place = || folder.display().to_string();
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(place)? {
+        let entry = entry.with_context(place)?;
+        if !entry.path().is_dir() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+        if most < names.len() {
+            bail!("{}: must hold at most {most} files, but there are more", place());
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
 }
 
 /// Makes a folder with all above it; whether anything lies in it, except half-written files.

@@ -4,8 +4,12 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+#[path = "machine/faults.rs"]
+mod faults;
 #[path = "machine/hardware.rs"]
 mod hardware;
+#[path = "machine/rtl_check.rs"]
+mod rtl_check;
 
 use tridot_sim::network::{
     Description, Digits, Dot, DotOutput, Geometry, Input, Layer, Network, Operator, Pads,
@@ -177,6 +181,35 @@ fn every_preset_passes_the_check() {
         // Two pictures of two maps and two logits; four layers of each.
         assert_eq!(architecture["values_compared"], 2 * (2 * 144 + 2));
         assert_eq!(architecture["layers_counted"], 8);
+    }
+}
+
+/// The RTL runs the three dot-product layers of each picture.
+#[test]
+fn the_check_adds_the_rtl_where_it_is_asked_for() {
+    if !rtl_check::runs("check --rtl", true) {
+        return;
+    }
+    let folder = folder();
+    let arguments = "check net.safetensors --synthetic --samples 2 --arch tiny --rtl --json";
+    let output = tridot(folder.path(), arguments);
+    assert_eq!(output.status.code(), Some(0));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rtl = &report["architectures"][0]["rtl"];
+    assert_eq!((&rtl["layers"], &rtl["values_compared"]), (&6.into(), &(2 * (2 * 144 + 2)).into()));
+    assert_eq!((&rtl["mismatches"], &report["mismatches"]), (&0.into(), &0.into()));
+    for cycles in ["cycles_stepped", "cycles_fast"] {
+        assert_eq!(rtl[cycles], rtl["cycles_rtl"]);
+    }
+    // The add is of the vector unit, whose cycles the other models have, too.
+    assert_eq!(report["cycles_rtl"], rtl["cycles_rtl"]);
+    assert!(report["cycles_rtl"].as_u64() < report["cycles_stepped"].as_u64());
+    assert_eq!(report["layers_not_covered"], serde_json::json!(["sum"]));
+    let documented = include_str!("../../docs/json.md");
+    let fields = report.as_object().unwrap().keys().chain(rtl.as_object().unwrap().keys());
+    for field in fields.filter(|field| *field != "format" && *field != "command") {
+        let named = [format!("`{field}`"), format!("`{field}[]`"), format!("`{field}{{}}`")];
+        assert!(named.iter().any(|name| documented.contains(name)), "{field}");
     }
 }
 

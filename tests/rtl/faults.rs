@@ -1,14 +1,14 @@
-//! Planted faults: copies of the RTL with one thing wrong. All must be found.
+//! Planted faults of time and state: copies of the RTL with one thing wrong. All must be found.
+//!
+//! Faults of values, which `verify` tells by their kind, are planted where its command is tested.
 
-use tridot_sim::rtl::Observed;
-use tridot_sim::vectors::Vectors;
-use tridot_sim::verify::{Kind, Verifier};
+use tridot_sim::arch::Architecture;
+use tridot_sim::rtl::{Case, Observed};
 
 use super::bench::Bench;
-use super::cases::{self, Setup};
-use super::tools::{Change, Simulator, has};
+use super::cases;
+use super::tools::{Change, has};
 use super::{difference, stepped};
-use crate::support::{skip, slow};
 
 /// Name, file, what is there, what takes its place.
 const FAULTS: [(&str, Change); 6] = [
@@ -41,127 +41,32 @@ const FAULTS: [(&str, Change); 6] = [
     ),
 ];
 
+/// What differs of a layer on the RTL of a bench.
+fn found(bench: &Bench<'_>, arch: &Architecture, case: &Case) -> Option<String> {
+    let (_, said) = bench.run(case, &["+events"]);
+    let is_event =
+        |line: &&str| ["move", "write", "done"].iter().any(|word| line.starts_with(word));
+    let events: Vec<&str> = said.lines().filter(is_event).collect();
+    let expected = stepped(case, arch);
+    let difference = match Observed::parse(&events.join("\n"), expected.outputs.len(), arch) {
+        Ok(seen) => difference(&seen, &expected),
+        Err(error) => Some(error.to_string()),
+    };
+    difference.map(|difference| format!("{}: {difference}", case.name))
+}
+
 #[test]
 fn planted_faults_of_the_rtl_are_found() {
-    if !slow() {
-        skip("planted faults of the rtl", "slow");
+    if !has("planted faults of the rtl", "iverilog", "-V") {
         return;
     }
     let setup = cases::small();
+    let check = |changes: &[Change]| {
+        let bench = Bench::compile(&setup.arch, changes);
+        setup.cases.iter().find_map(|case| found(&bench, &setup.arch, case))
+    };
+    assert_eq!(check(&[]), None);
     for (name, change) in FAULTS {
-        let Some(simulator) = Simulator::build(&setup.arch, &[change]) else { return };
-        let found = setup.cases.iter().find_map(|case| {
-            let difference = match simulator.run(case, &setup.arch) {
-                Ok(seen) => difference(&seen, &stepped(case, &setup.arch)),
-                Err(error) => Some(error.to_string()),
-            };
-            difference.map(|difference| format!("{}: {difference}", case.name))
-        });
-        println!("{name}: {}", found.unwrap_or_else(|| panic!("{name} is not found")));
-    }
-}
-
-/// A fault of a kind: the array and the layer on which it shows, what is wrong.
-struct Fault {
-    kind: Kind,
-    setup: fn() -> Setup,
-    case: usize,
-    change: Change,
-}
-
-const SCALER: &str = "tridot_scaler_column.sv";
-const ENGINE: &str = "tridot_engine.sv";
-
-/// One fault of each kind that `verify` tells apart.
-fn faults_by_kind() -> Vec<Fault> {
-    let small = |kind, case, change| Fault { kind, setup: cases::small, case, change };
-    vec![
-        small(Kind::Sign, 1, (ENGINE, "trit[1] ? -extended : extended", "extended")),
-        small(
-            Kind::Products,
-            1,
-            (
-                "tridot_feeder.sv",
-                "< active_rows && used[n]",
-                "< active_rows && used[n] && n != LANES - 1",
-            ),
-        ),
-        small(Kind::Rounding, 1, (SCALER, "(y + half) >>> shift", "y >>> shift")),
-        small(Kind::Saturation, 1, (SCALER, "rounded < least ? least : most", "most")),
-        small(Kind::Shift, 1, (SCALER, ">>> shift", ">>> (shift + 6'd1)")),
-        Fault {
-            kind: Kind::Scale,
-            setup: cases::wide,
-            case: 0,
-            change: (
-                "tridot_scaler.sv",
-                "32'(segment) * BRANCHES + 32'(value[j*VALUE_BITS+:VALUE_BITS]));",
-                "32'(segment) * BRANCHES);",
-            ),
-        },
-        small(
-            Kind::Pass,
-            1,
-            ("tridot_scaler.sv", ".d({starts, used,", ".d({starts, ends && !starts ? '0 : used,"),
-        ),
-        small(Kind::Stale, 0, (ENGINE, "acc_first ? '0 : acc_widen", "acc_widen")),
-        small(
-            Kind::Order,
-            1,
-            (ENGINE, "leaf_trits[(b*LANES+n)*2+:2]", "leaf_trits[(b*LANES+(n^1))*2+:2]"),
-        ),
-        small(
-            Kind::OffByOneCycle,
-            1,
-            (
-                "tridot_machine.sv",
-                ".SCALER_STAGES(SCALER_STAGES)",
-                ".SCALER_STAGES(SCALER_STAGES + 1)",
-            ),
-        ),
-    ]
-}
-
-#[test]
-fn ten_faults_are_told_by_kind_and_place() {
-    if !has("faults by kind", "iverilog", "-V") {
-        return;
-    }
-    for Fault { kind, setup, case, change } in faults_by_kind() {
-        let Setup { arch, cases } = setup();
-        let case = &cases[case];
-        let (_, said) = Bench::compile(&arch, &[change]).run(case, &["+events"]);
-        let lines = said
-            .lines()
-            .filter(|line| ["move", "write", "done"].iter().any(|event| line.starts_with(event)));
-        let events: Vec<&str> = lines.collect();
-        let vectors = Vectors::new(&case.network, 0, &arch, case.images, &case.codes).unwrap();
-        let outputs = vectors.expected.outputs.len();
-        let seen = Observed::parse(&events.join("\n"), outputs, &arch)
-            .unwrap_or_else(|error| panic!("{}: {error}: {said}", kind.name()));
-        let checked = Verifier::new(&case.network, 0, &vectors).observed(&seen);
-        let findings = if kind == Kind::OffByOneCycle {
-            assert_eq!(checked.outputs.mismatches, 0, "only time is wrong");
-            &checked.edges
-        } else {
-            &checked.outputs
-        };
-        let told = checked.first(&vectors).unwrap_or_else(|| panic!("{} is found", kind.name()));
-        println!("{}: {told}", kind.name());
-        let first = findings.first.as_ref().unwrap();
-        assert_eq!(first.kind, kind, "{told}");
-        let of_kind = findings.kinds[&kind];
-        assert!(findings.mismatches <= 2 * of_kind, "{}: {told}", kind.name());
-        // The place is the first output that is wrong, in NHWC order.
-        let wrong = |at: &usize| {
-            let expected = &vectors.expected;
-            if kind == Kind::OffByOneCycle {
-                seen.written_at[*at] != expected.written_at[*at]
-            } else {
-                seen.outputs[*at] != expected.outputs[*at]
-            }
-        };
-        let place = (0..outputs).find(wrong);
-        assert_eq!(Some(first.index), place);
+        println!("{name}: {}", check(&[change]).unwrap_or_else(|| panic!("{name} is not found")));
     }
 }

@@ -81,6 +81,7 @@ fn compare(bench: &Bench<'_>, arch: &Architecture, case: &Case) -> usize {
     let mut dump = read(bench.path("dump.vcd")).unwrap();
     let start = first_edge(&mut dump);
     let dump = values(&mut dump, start, edges);
+    assert!(shown.contains_key("core.scaler.column[0].scaler.partials"));
     for (name, values) in &shown {
         let rtl = dump.get(name).unwrap_or_else(|| panic!("{}: no {name} in the RTL", arch.name));
         let differs = values.iter().zip(rtl).position(|(shown, rtl)| shown != rtl);
@@ -106,8 +107,8 @@ fn verified(bench: &Bench<'_>, arch: &Architecture, case: &Case) -> (Findings, F
     ))
     .unwrap();
     let vectors = Vectors::new(&case.network, 0, arch, case.images, &case.codes).unwrap();
-    let vcd = std::fs::read_to_string(bench.path("dump.vcd")).unwrap();
-    let seen = signals.read(&vcd, Format::outputs(&case.network, 0, &vectors)).unwrap();
+    let dump = std::io::BufReader::new(std::fs::File::open(bench.path("dump.vcd")).unwrap());
+    let seen = signals.read(dump, Format::outputs(&case.network, 0, &vectors)).unwrap();
     let verifier = Verifier::new(&case.network, 0, &vectors);
     (verifier.outputs(&seen.outputs), verifier.edges(&seen.written_at))
 }
@@ -134,7 +135,7 @@ fn waveforms_of_the_stepped_model_are_those_of_the_rtl() {
     if !has("waveforms of the rtl", "iverilog", "-V") {
         return;
     }
-    for setup in [cases::small, cases::segments, cases::one_lane] {
+    for setup in [cases::small, cases::segments, cases::one_lane, cases::wide] {
         let setup = setup();
         let bench = Bench::compile(&setup.arch, &[]);
         for case in &setup.cases {

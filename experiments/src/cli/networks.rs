@@ -168,7 +168,8 @@ pub(crate) struct AccuracyArgs {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  tridot check resnet20-b2.safetensors --data cifar-10-batches-bin --samples 100\n  \
-                        tridot check resnet20-b2.safetensors --data cifar-10-batches-bin --arch edge,wide"
+                        tridot check resnet20-b2.safetensors --data cifar-10-batches-bin --arch edge,wide\n  \
+                        tridot check resnet20-b2.safetensors --data cifar-10-batches-bin --samples 1 --arch tiny --rtl"
 )]
 pub(crate) struct CheckArgs {
     /// The integer network: a file, or a trained network's name (`tridot networks`).
@@ -179,6 +180,10 @@ pub(crate) struct CheckArgs {
     /// and compare its outputs with the reference and its counters with the fast model.
     #[arg(long, value_name = "A", value_delimiter = ',')]
     pub(crate) arch: Vec<String>,
+    /// Also run the RTL of each architecture in Verilator on every dot-product layer, and compare its outputs, edges,
+    /// accumulators and cycles with the stepped and the fast model.
+    #[arg(long, requires = "arch")]
+    pub(crate) rtl: bool,
     /// Pictures to compare.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) samples: u32,

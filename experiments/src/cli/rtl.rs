@@ -66,6 +66,14 @@ impl FolderArgs {
     }
 }
 
+/// A changed copy of the RTL.
+#[derive(Debug, Args)]
+pub(crate) struct LibraryArgs {
+    /// Take the modules from this folder, as `rtl generate` writes them [default: the built-in ones].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rtl_dir: Option<PathBuf>,
+}
+
 /// Do Verilator (all warnings), Icarus and Yosys take an architecture's RTL?
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  tridot rtl lint --arch tiny --arch edge")]
@@ -73,13 +81,17 @@ pub(crate) struct RtlLintArgs {
     /// Built-in name or architecture file; may be repeated.
     #[arg(long, value_name = "NAME|FILE", required = true)]
     pub(crate) arch: Vec<String>,
+    #[command(flatten)]
+    pub(crate) library: LibraryArgs,
 }
 
 /// Runs layers in Verilator; compares every output, its edge and every accumulator with the stepped model, and the
 /// cycles with the fast model. Exit code 1 if anything differs.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  tridot rtl check --random 40 --arch tiny -o rtl-builds\n  \
-                        tridot rtl check resnet20-b2.safetensors --arch edge --layers conv1")]
+                        tridot rtl check resnet20-b2.safetensors --arch edge --layers conv1\n  \
+                        tridot rtl generate --arch edge -o rtl && edit rtl/tridot_scaler.sv && \
+                        tridot rtl check --random 40 --arch edge --rtl-dir rtl")]
 pub(crate) struct RtlCheckArgs {
     /// The integer network [default: random layers, with --random].
     #[arg(required_unless_present = "random", conflicts_with = "random")]
@@ -96,6 +108,8 @@ pub(crate) struct RtlCheckArgs {
     /// Seed of the random layers.
     #[arg(long, value_name = "S", default_value_t = 0, requires = "random")]
     pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) library: LibraryArgs,
     /// Keep what Verilator builds here, and use it again [default: build anew, keep nothing].
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
@@ -153,7 +167,7 @@ pub(crate) struct GoldenArgs {
 
 /// What a designer's hardware put out, against golden vectors: the first mismatch and how many of which kind.
 ///
-/// Dumps are hex, one word a line as $writememh writes them, .npy, or signals of a VCD. Exit code 1 if anything differs.
+/// Dumps are hex, one word a line as $writememh writes them, .npy, or signals of a waveform. Exit code 1 if anything differs.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  tridot verify vectors --layer conv1 --outputs my-outputs.hex --edges my-edges.hex"
@@ -174,10 +188,10 @@ pub(crate) struct VerifyArgs {
     /// The clock edge that writes each output, from the one that samples start.
     #[arg(long, value_name = "FILE")]
     pub(crate) edges: Option<PathBuf>,
-    /// Outputs and their edges from a VCD; FST as `fst2vcd` converts it.
-    #[arg(long, value_name = "VCD", requires = "signals", conflicts_with_all = ["outputs", "edges"])]
+    /// Outputs and their edges from a waveform, VCD or FST, of any length.
+    #[arg(long, value_name = "FILE", requires = "signals", conflicts_with_all = ["outputs", "edges"])]
     pub(crate) wave: Option<PathBuf>,
-    /// Which signals of the VCD: TOML with format, clock, start, valid, address, data, ports.
+    /// Which signals of the waveform: TOML with format, clock, start, valid, address, data, ports.
     #[arg(long, value_name = "TOML", requires = "wave")]
     pub(crate) signals: Option<PathBuf>,
     /// Write the result as JUnit XML.

@@ -17,6 +17,7 @@ use crate::print::{Printer, grouped};
 use crate::{files, threads};
 
 mod machine;
+mod rtl;
 
 /// Pictures that the candle model computes at once: enough for its matrix products, little memory.
 const CANDLE_BATCH: usize = 4;
@@ -58,9 +59,13 @@ struct Report {
     mismatches: u64,
     cycles_stepped: Option<u64>,
     cycles_fast: Option<u64>,
+    /// Of dot-product layers alone: the RTL has no vector unit.
+    cycles_rtl: Option<u64>,
     implementations: Vec<ImplementationReport>,
     architectures: Vec<machine::ArchitectureReport>,
     layers: Vec<LayerReport>,
+    /// Layers of the vector unit, where the RTL is compared.
+    layers_not_covered: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -84,13 +89,22 @@ type Compared = (String, Comparison);
 pub(crate) fn run(arguments: &CheckArgs, printer: &Printer) -> Result<Verdict> {
     let network = files::read_network(&arguments.net)?;
     let architectures = machine::architectures(&arguments.arch, &network)?;
+    // A tool that is not there is found out before hours of work, not after.
+    let rtl = arguments.rtl.then(rtl::Rtl::new).transpose()?;
     let n = arguments.samples as usize;
     let (test, data) =
         pictures::test_pictures(&arguments.source, &network, n, arguments.seed, printer)?;
     let compared = compare(&network, &test, printer)?;
     let mut report = report(&network, data, test.len(), &compared);
     for arch in &architectures {
-        report.add(machine::check(&network, arch, &test, printer)?);
+        let mut checked = machine::check(&network, arch, &test, printer)?;
+        if let Some(rtl) = &rtl {
+            checked.rtl = Some(rtl.check(&network, arch, &test, printer)?);
+        }
+        report.add(checked);
+    }
+    if rtl.is_some() {
+        report.layers_not_covered = rtl::not_covered(&network);
     }
     tell(&report, &compared, printer);
     printer.object("check", &report)?;
@@ -105,6 +119,11 @@ impl Report {
         let sum = |total: &mut Option<u64>, cycles| *total = Some(total.unwrap_or(0) + cycles);
         sum(&mut self.cycles_stepped, architecture.cycles_stepped);
         sum(&mut self.cycles_fast, architecture.cycles_fast);
+        if let Some(rtl) = &architecture.rtl {
+            self.values_compared += rtl.layers.all.values_compared;
+            self.mismatches += rtl.layers.all.mismatches;
+            sum(&mut self.cycles_rtl, rtl.layers.all.cycles_rtl);
+        }
         self.architectures.push(architecture);
     }
 }
@@ -202,9 +221,11 @@ fn report(network: &Network, data: String, samples: usize, compared: &[Compared]
         mismatches: compared.iter().map(|(_, comparison)| comparison.total_mismatches()).sum(),
         cycles_stepped: None,
         cycles_fast: None,
+        cycles_rtl: None,
         implementations: implementations.collect(),
         architectures: Vec::new(),
         layers: layers.collect(),
+        layers_not_covered: Vec::new(),
     }
 }
 
@@ -227,6 +248,7 @@ fn tell(report: &Report, compared: &[Compared], printer: &Printer) {
         }
     }
     machine::tell(&report.architectures, printer);
+    rtl::tell(&report.architectures, &report.layers_not_covered, printer);
     let (values, mismatches) = (grouped(report.values_compared), grouped(report.mismatches));
     printer
         .line(format_args!("{values} values compared with the reference: {mismatches} mismatches"));

@@ -132,9 +132,17 @@ impl Golden {
         let images = shape.first().copied().unwrap_or(0);
         let vectors = Vectors::new(&network, layer_idx, &arch, images, &codes)
             .with_context(|| path.display().to_string())?;
-        let (path, _, outputs) = array("outputs.npy")?;
-        if outputs != vectors.expected.outputs {
-            bail!("{}: is not of this network, architecture and input", path.display());
+        let edges = vectors.expected.written_at.iter().map(|edge| edge.cast_signed());
+        let expected = [
+            ("outputs.npy", vectors.expected.outputs.clone()),
+            ("accumulators.npy", vectors.accumulators.clone()),
+            ("edges.npy", edges.collect()),
+        ];
+        for (name, expected) in expected {
+            let (path, _, values) = array(name)?;
+            if values != expected {
+                bail!("{}: is not of this network, architecture and input", path.display());
+            }
         }
         Ok(Self { network, layer_idx, vectors })
     }
@@ -151,13 +159,12 @@ fn read(path: &Path, format: Format) -> Result<Vec<i64>> {
     values.with_context(|| path.display().to_string())
 }
 
-/// Reads the signals of a VCD that a TOML names.
+/// Reads the signals of a VCD or FST that a TOML names.
 fn read_wave(path: &Path, signals: &Path, outputs: Format) -> Result<Seen> {
     let text = files::read_text(signals)?;
     let signals = Signals::from_toml(&text).with_context(|| signals.display().to_string())?;
-    let bytes = files::read(path, MAX_DUMP_BYTES)?;
-    let vcd = files::text(path, bytes)?;
-    signals.read(&vcd, outputs).with_context(|| path.display().to_string())
+    let waveform = files::reader(path)?;
+    signals.read(waveform, outputs).with_context(|| path.display().to_string())
 }
 
 fn report(

@@ -76,14 +76,15 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    /// The first line that tells of an error or a warning, or else the last.
+    /// The first line that tells of an error, or else of a warning, or else the last.
     pub(crate) fn complaint(&self) -> String {
+        // Verilator counts its warnings in an error of its own.
+        let is_count = |line: &&str| line.contains("Exiting due to");
         let lines = || self.errors.lines().chain(self.output.lines());
-        let tells = |line: &&str| {
-            let line = line.to_lowercase();
-            line.contains("error") || line.contains("warning")
-        };
-        lines().find(tells).or(lines().last()).unwrap_or("says nothing").to_owned()
+        let told =
+            |word| lines().find(|line| line.to_lowercase().contains(word) && !is_count(line));
+        let line = told("error").or(told("warning")).or(lines().last());
+        line.unwrap_or("says nothing").to_owned()
     }
 
     /// Whether it ended well and warned of nothing.
@@ -132,6 +133,9 @@ mod tests {
             said("note\n%Error: a.sv:1: no\n%Error: two\n").complaint(),
             "%Error: a.sv:1: no"
         );
+        let warned = "%Warning-WIDTH: b.sv:2: wide\n%Error: Exiting due to 1 warning(s)\n";
+        assert_eq!(said(warned).complaint(), "%Warning-WIDTH: b.sv:2: wide");
+        assert_eq!(said("a warning\n%Error: c.sv:3: no\n").complaint(), "%Error: c.sv:3: no");
         assert_eq!(said("").complaint(), "fine");
         assert!(!said("").is_quiet());
     }

@@ -7,7 +7,7 @@ use std::process::Command;
 use super::{folder, shown, tridot};
 
 /// The output of a run as text; its exit code must be this.
-fn output(folder: &Path, arguments: &str, code: i32) -> String {
+pub(super) fn output(folder: &Path, arguments: &str, code: i32) -> String {
     let output = tridot(folder, arguments);
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     assert_eq!(output.status.code(), Some(code), "{arguments}: {}", text(&output.stderr));
@@ -58,6 +58,16 @@ fn dumps_and_layers_that_are_refused() {
     changed(folder.path(), "outputs.hex", word(4, "00000000000x"));
     changed(folder.path(), "edges.hex", word(7, "001"));
     std::fs::write(folder.path().join("short.hex"), "00\n01\n").unwrap();
+    let wave = "rtl waveform net.safetensors --arch tiny --layer first --edges 50 -o first.fst";
+    output(folder.path(), wave, 0);
+    let fst = std::fs::read(folder.path().join("first.fst")).unwrap();
+    std::fs::write(folder.path().join("cut.fst"), &fst[..fst.len() - 9]).unwrap();
+    let signals = "format = 1\nclock = \"clk\"\nstart = \"tridot_top.machine.busy\"\n\
+                   valid = \"tridot_top.machine.core.full\"\ndata = \"tridot_top.machine.core.bank\"\nports = 1\n";
+    std::fs::write(folder.path().join("signals.toml"), signals).unwrap();
+    let other = signals.replace("core.full", "core.empty");
+    std::fs::write(folder.path().join("other.toml"), other).unwrap();
+    std::fs::create_dir(folder.path().join("empty")).unwrap();
     insta::assert_snapshot!(shown(
         folder.path(),
         &[
@@ -71,10 +81,33 @@ fn dumps_and_layers_that_are_refused() {
             "verify . --layer first --outputs outputs.hex",
             "golden net.safetensors --arch tiny --layers sum -o vectors",
             "golden net.safetensors --arch tiny -o .",
+            "verify vectors --layer first --wave first.fst --signals signals.toml",
+            "verify vectors --layer first --wave first.fst --signals other.toml",
+            "verify vectors --layer first --wave cut.fst --signals signals.toml",
+            "verify vectors --layer first --wave short.hex --signals signals.toml",
+            "verify vectors --layer first --wave first.fst --signals short.hex",
+            "rtl check --random 3 --arch tiny --rtl-dir empty",
             "rtl check net.safetensors --arch tiny --random 3",
             "rtl check --arch tiny",
         ]
     ));
+}
+
+/// Vectors of one architecture say nothing of another: their edges differ.
+#[test]
+fn vectors_whose_architecture_was_exchanged_are_refused() {
+    let folder = folder();
+    output(folder.path(), "golden net.safetensors --arch tiny --layers first -o vectors", 0);
+    let path = folder.path().join("vectors/architecture.toml");
+    let arch = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, arch.replace("scaler_stages = 4", "scaler_stages = 3")).unwrap();
+    let outputs = "--outputs vectors/layers/000-first/outputs.hex";
+    let run = tridot(folder.path(), &format!("verify vectors --layer first {outputs}"));
+    assert_eq!(run.status.code(), Some(2));
+    assert_eq!(
+        String::from_utf8(run.stderr).unwrap(),
+        "tridot: vectors/layers/000-first/edges.npy: is not of this network, architecture and input\n"
+    );
 }
 
 /// Runs with these programs alone.
@@ -101,6 +134,8 @@ fn tools_that_are_missing_or_old_are_refused_with_their_package() {
         "tridot: verilator is not there: install the package `verilator`, version 5.006 or later\n";
     assert_eq!(refusal(check), (2, missing.to_owned()));
     assert_eq!(refusal("rtl lint --arch tiny"), (2, missing.to_owned()));
+    let check_all = "check net.safetensors --synthetic --samples 1 --arch tiny --rtl";
+    assert_eq!(refusal(check_all), (2, missing.to_owned()));
     let old = programs.path().join("verilator");
     let mut file = std::fs::File::create(&old).unwrap();
     file.write_all(b"#!/bin/sh\necho Verilator 4.038 2020-07-11 rev v4.036\n").unwrap();
@@ -109,60 +144,5 @@ fn tools_that_are_missing_or_old_are_refused_with_their_package() {
     let told = "tridot: verilator: the version must be at least 5.006, got 4.038: \
                 install the package `verilator`, version 5.006 or later\n";
     assert_eq!(refusal(check), (2, told.to_owned()));
-}
-
-/// Three small arrays in Verilator, builds included, in less than three minutes; builds are used again.
-#[test]
-fn rtl_check_of_three_small_arrays() {
-    let is_long = ["CI", "RUN_SLOW_TESTS"].iter().any(|name| std::env::var_os(name).is_some());
-    let has_verilator =
-        Command::new("verilator").arg("--version").output().is_ok_and(|o| o.status.success());
-    if !is_long || !has_verilator {
-        let reason = if is_long { "no verilator" } else { "slow" };
-        println!("rtl check: skipped: {reason}");
-        if let Some(path) = std::env::var_os("TRIDOT_SKIPPED") {
-            let mut file = std::fs::File::options().append(true).create(true).open(path).unwrap();
-            writeln!(file, "rtl check: {reason}").unwrap();
-        }
-        return;
-    }
-    let folder = folder();
-    let tiny = output(folder.path(), "archs --show tiny", 0);
-    let changes = [
-        ("one", vec![("lanes = 16", "lanes = 4")]),
-        (
-            "two",
-            vec![
-                ("lanes = 16", "lanes = 4"),
-                ("branches = 1", "branches = 2"),
-                ("rows = 1", "rows = 2"),
-            ],
-        ),
-        ("bits", vec![("lanes = 16", "lanes = 4"), ("_bits_per_step = 8", "_bits_per_step = 1")]),
-    ];
-    for (name, changes) in changes {
-        let mut text = tiny.clone();
-        for (from, to) in changes {
-            assert!(text.contains(from), "{from}: {text}");
-            text = text.replace(from, to);
-        }
-        std::fs::write(folder.path().join(format!("{name}.toml")), text).unwrap();
-    }
-    let archs = "--arch one.toml --arch two.toml --arch bits.toml -o builds --json";
-    let start = std::time::Instant::now();
-    let said = output(folder.path(), &format!("rtl check --random 14 {archs}"), 0);
-    let seconds = start.elapsed().as_secs();
-    let report: serde_json::Value = serde_json::from_str(&said).unwrap();
-    println!("rtl check: {seconds} s, {report}");
-    assert_eq!((&report["mismatches"], &report["layers"]), (&0.into(), &42.into()));
-    assert_eq!(report["cycles_rtl"], report["cycles_stepped"]);
-    assert_eq!(report["cycles_rtl"], report["cycles_fast"]);
-    assert!(seconds < 180, "{seconds} s");
-    let said = output(folder.path(), &format!("rtl check net.safetensors {archs}"), 0);
-    let report: serde_json::Value = serde_json::from_str(&said).unwrap();
-    // Two maps of 144 and two logits on each array; the add is of the vector unit.
-    assert_eq!((&report["mismatches"], &report["values_compared"]), (&0.into(), &870.into()));
-    assert_eq!(report["layers_not_covered"], serde_json::json!(["sum"]));
-    let reused = report["architectures"].as_array().unwrap();
-    assert!(reused.iter().all(|arch| arch["is_build_reused"] == true));
+    assert_eq!(refusal(check_all), (2, told.to_owned()));
 }

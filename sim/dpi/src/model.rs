@@ -1,5 +1,6 @@
 //! One network on one architecture, and the layer that runs.
 
+use std::collections::VecDeque;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -7,15 +8,16 @@ use tridot_sim::arch::Architecture;
 use tridot_sim::limits::MAX_NETWORK_FILE_BYTES;
 use tridot_sim::mapping::Work;
 use tridot_sim::network::Network;
-use tridot_sim::stepped::{Job, ToggleCounting};
+use tridot_sim::stepped::{Job, State, ToggleCounting};
 use tridot_sim::vectors::Vectors;
 
 use super::Failure;
 
 /// Bytes of the largest architecture file.
 const MAX_ARCHITECTURE_BYTES: usize = 1 << 22;
-/// Values that all edges of a layer may have together.
-const MAX_REGISTERS: u64 = 1 << 27;
+/// Values of the edges that are run ahead of the one that is looked at, so that a layer is prepared for many at once.
+/// Tests run a single edge ahead, so that every edge is at a seam.
+const MAX_AHEAD: usize = if cfg!(test) { 1 } else { 1 << 22 };
 
 /// What a handle holds.
 #[derive(Debug)]
@@ -35,14 +37,21 @@ struct Layer {
     edges: Option<Edges>,
 }
 
-/// The registers of the array after every edge of a layer, and the edge that is looked at.
+/// A layer that runs edge by edge.
 #[derive(Debug)]
 struct Edges {
     segments: usize,
-    after: Vec<Registers>,
-    now: Option<usize>,
+    /// After the last edge that was run.
+    state: State,
+    /// Registers after edges that were run and not stepped to yet.
+    ahead: VecDeque<Registers>,
+    /// Registers after the edge that is looked at.
+    now: Option<Registers>,
+    stepped: u64,
+    is_done: bool,
 }
 
+/// The registers of the array after an edge.
 #[derive(Debug)]
 struct Registers {
     codes: Vec<i16>,
@@ -138,44 +147,43 @@ impl Model {
     }
 
     pub(super) fn start(&mut self) -> Result<i64, Failure> {
-        self.chosen()?;
-        let Self { network, arch, layer: Some(layer) } = self else { unreachable!("it is chosen") };
-        let job = Job::new(network, layer.index, arch, layer.images, &layer.codes)
-            .map_err(|error| error.to_string())?
-            .counting(ToggleCounting::On);
-        let mut state = job.reset();
-        let each = state.bus.codes.len() + state.bus.trits.len() + state.accumulators.values.len();
-        let mut after = Vec::new();
-        while !job.is_done(&state) {
-            if MAX_REGISTERS < (after.len() as u64).saturating_mul(each as u64) {
-                return Err(format!("the registers of all edges must be at most {MAX_REGISTERS}"));
-            }
-            job.step(&mut state);
-            after.push(Registers {
-                codes: state.bus.codes.clone(),
-                trits: state.bus.trits.clone(),
-                accumulators: state.accumulators.values.clone(),
-                written: state.written,
-            });
-        }
-        layer.edges = Some(Edges { segments: job.mapping().segments, after, now: None });
+        let job = self.job()?;
+        let (segments, state) = (job.mapping().segments, job.reset());
+        let (ahead, now, stepped, is_done) = (VecDeque::new(), None, 0, false);
+        self.chosen()?.edges = Some(Edges { segments, state, ahead, now, stepped, is_done });
         Ok(0)
     }
 
     pub(super) fn step(&mut self) -> Result<i64, Failure> {
-        let edges = self.chosen()?.edges.as_mut();
-        let edges = edges.ok_or_else(|| "the layer must be started first".to_owned())?;
-        let next = edges.now.map_or(0, |now| now + 1);
-        if edges.after.len() <= next {
-            return Err(format!("the layer ended after {} edges", edges.after.len()));
+        let edges = self.chosen()?.edges.take();
+        let mut edges = edges.ok_or_else(|| "the layer must be started first".to_owned())?;
+        if edges.ahead.is_empty() && !edges.is_done {
+            edges.run_ahead(&self.job()?);
         }
-        edges.now = Some(next);
-        Ok(i64::from(next + 1 < edges.after.len()))
+        let next = edges.ahead.pop_front();
+        let ended = edges.stepped;
+        edges.stepped += u64::from(next.is_some());
+        let goes_on = !edges.is_done || !edges.ahead.is_empty();
+        let is_past = next.is_none();
+        edges.now = next.or(edges.now);
+        self.chosen()?.edges = Some(edges);
+        if is_past {
+            return Err(format!("the layer ended after {ended} edges"));
+        }
+        Ok(goes_on.into())
+    }
+
+    /// The chosen layer with its input.
+    fn job(&self) -> Result<Job<'_>, Failure> {
+        let layer = self.layer.as_ref().ok_or_else(|| "a layer must be chosen first".to_owned())?;
+        Job::new(&self.network, layer.index, &self.arch, layer.images, &layer.codes)
+            .map(|job| job.counting(ToggleCounting::On))
+            .map_err(|error| error.to_string())
     }
 
     fn registers(&self) -> Result<(&Registers, usize), Failure> {
         let edges = self.layer.as_ref().and_then(|layer| layer.edges.as_ref());
-        let now = edges.and_then(|edges| Some((&edges.after[edges.now?], edges.segments)));
+        let now = edges.and_then(|edges| Some((edges.now.as_ref()?, edges.segments)));
         now.ok_or_else(|| "the layer must be stepped first".to_owned())
     }
 
@@ -207,6 +215,27 @@ impl Model {
 
     pub(super) fn written(&self) -> Result<i64, Failure> {
         i64::try_from(self.registers()?.0.written).map_err(|error| error.to_string())
+    }
+}
+
+impl Edges {
+    /// Runs on for as many edges as are held, or to the end.
+    fn run_ahead(&mut self, job: &Job<'_>) {
+        let state = &mut self.state;
+        let each = state.bus.codes.len() + state.bus.trits.len() + state.accumulators.values.len();
+        for _ in 0..(MAX_AHEAD / each).max(1) {
+            job.step(state);
+            self.ahead.push_back(Registers {
+                codes: state.bus.codes.clone(),
+                trits: state.bus.trits.clone(),
+                accumulators: state.accumulators.values.clone(),
+                written: state.written,
+            });
+            self.is_done = job.is_done(state);
+            if self.is_done {
+                break;
+            }
+        }
     }
 }
 

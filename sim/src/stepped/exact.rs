@@ -236,7 +236,7 @@ impl Job<'_> {
     }
 
     /// Columns that the scaler clocks in a take.
-    fn taken_columns(&self, take: Take) -> usize {
+    pub(super) fn taken_columns(&self, take: Take) -> usize {
         match self.arch.clock_gating {
             ClockGating::None => self.arch.columns,
             ClockGating::Idle => self.mapping.active_columns(take.round.column_tile),

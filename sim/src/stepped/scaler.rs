@@ -131,7 +131,10 @@ impl Job<'_> {
         }
         match part {
             Part::Multiply => self.toggle_multipliers(state, take),
-            Part::Add => self.toggle_adders(state, stage, take),
+            Part::Add => {
+                self.add_nothing(state, take);
+                self.toggle_adders(state, stage, take);
+            }
             Part::RoundAndShift | Part::Clamp => {}
         }
     }
@@ -182,6 +185,19 @@ impl Job<'_> {
         let value = &mut state.scaler[stage].values[column * take.outputs + i];
         *value = wrap(before.wrapping_add(*value), MAX_Y_BITS);
         state.partial[at] = *value;
+    }
+
+    /// A column without a channel has neither bias nor m: its partial y begins as 0 and stays so.
+    fn add_nothing(&self, state: &mut State, take: Take) {
+        let idle = self.mapping.active_columns(take.round.column_tile)..self.taken_columns(take);
+        if !take.starts || idle.is_empty() {
+            return;
+        }
+        for (column, i) in idle.flat_map(|column| (0..take.outputs).map(move |i| (column, i))) {
+            let (row, segment) = self.row_and_segment(take, i);
+            let at = (row * self.mapping.segments + segment) * self.arch.columns + column;
+            state.partial[at] = 0;
+        }
     }
 
     fn round_and_shift(&self, beat: &mut Beat, at: usize) {

@@ -1,4 +1,7 @@
-//! Outputs from signals of a designer's VCD, which a small TOML names.
+//! Outputs from signals of a designer's waveform (VCD or FST), which a small TOML names.
+//!
+//! A waveform is read from its beginning to its end and only the named signals are kept, so it may be larger than the
+//! memory.
 //!
 //! ```toml
 //! format = 1
@@ -10,19 +13,23 @@
 //! ports = 3                                # address and data are split into as many parts
 //! ```
 
-use std::collections::BTreeMap;
+use std::io::{BufRead, Seek};
 
 use serde::Deserialize;
 
 use super::dump::Format;
 use crate::Error;
 
+mod fst;
+mod lz;
+mod vcd;
+
 /// The version of the TOML.
 const FORMAT: u32 = 1;
 /// Most ports.
-const MAX_PORTS: usize = 1 << 16;
+const MAX_PORTS: usize = 1 << 14;
 /// Widest signal.
-const MAX_BITS: usize = 1 << 22;
+const MAX_BITS: usize = 1 << 20;
 
 /// The signals that carry outputs, by their paths.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -61,170 +68,156 @@ impl Signals {
         Ok(signals)
     }
 
-    /// The outputs that a VCD shows between the first start and the last of them.
+    /// The outputs that a VCD or FST shows between the first start and the last of them.
     ///
     /// Refuses a signal that is not there or of another width, one with x or z where it matters, an output that is
     /// written twice, and one that is missing.
-    pub fn read(&self, vcd: &str, outputs: Format) -> Result<Seen, Error> {
-        let mut tokens = vcd.split_ascii_whitespace();
-        let watched = self.declared(&mut tokens)?;
-        let mut reader = Reader {
-            signals: self,
-            outputs,
-            written: vec![None; outputs.count()],
-            in_order: 0,
-            edge: None,
-        };
-        let mut before = watched.clone();
-        let mut now = watched;
-        while let Some(token) = tokens.next() {
-            match token.as_bytes()[0] {
-                b'#' => {
-                    if !reader.settled(&before, &now)? {
-                        break;
-                    }
-                    before.clone_from(&now);
-                }
-                b'b' | b'B' => {
-                    let Some(id) = tokens.next() else { break };
-                    change(&mut now, id, &token[1..]);
-                }
-                b'r' | b'R' => drop(tokens.next()),
-                b'0' | b'1' | b'x' | b'X' | b'z' | b'Z' => {
-                    if let Some((value, id)) = token.split_at_checked(1) {
-                        change(&mut now, id, value);
-                    }
-                }
-                // $dumpvars and its like stand around changes.
-                _ => {}
-            }
+    pub fn read(&self, mut waveform: impl BufRead + Seek, outputs: Format) -> Result<Seen, Error> {
+        let first = waveform.fill_buf().map_err(|error| unreadable(&error))?.first().copied();
+        let mut sampler = Sampler::new(self, outputs);
+        // A VCD is text; an FST begins with the kind of its first block.
+        if first.is_some_and(fst::begins_with) {
+            fst::read(&mut waveform, &mut sampler)?;
+        } else {
+            vcd::read(&mut waveform, &mut sampler)?;
         }
-        reader.settled(&before, &now)?;
-        reader.finish()
+        sampler.finish()
     }
+}
 
-    /// Reads declarations up to their end; the watched signals by their names in the TOML.
-    fn declared<'a>(
-        &self,
-        tokens: &mut impl Iterator<Item = &'a str>,
-    ) -> Result<Vec<Watched>, Error> {
-        let address = self.address.as_deref();
-        let wanted = [Some(&*self.clock), Some(&*self.start), Some(&*self.valid), address];
-        let wanted = wanted.into_iter().chain([Some(&*self.data)]);
-        let mut found: BTreeMap<String, (String, usize)> = BTreeMap::new();
-        let mut scopes: Vec<&str> = Vec::new();
-        while let Some(token) = tokens.next() {
-            let mut rest =
-                || tokens.by_ref().take_while(|&word| word != "$end").collect::<Vec<_>>();
-            match token {
-                "$enddefinitions" => {
-                    rest();
-                    break;
-                }
-                "$scope" => scopes.push(rest().get(1).copied().unwrap_or_default()),
-                "$upscope" => {
-                    rest();
-                    scopes.pop();
-                }
-                "$var" => {
-                    let words = rest();
-                    let (Some(bits), Some(id), Some(name)) =
-                        (words.get(1), words.get(2), words.get(3))
-                    else {
-                        return Err(Error::malformed("waveform", "a $var is cut short"));
-                    };
-                    let name = name.split('[').next().unwrap_or_default();
-                    let path = [&scopes[..], &[name]].concat().join(".");
-                    let bits = bits.parse().unwrap_or(0);
-                    found.insert(path, ((*id).to_owned(), bits));
-                }
-                _ => {
-                    if token.starts_with('$') {
-                        rest();
-                    }
-                }
-            }
-        }
-        wanted.map(|path| self.watched(path, &found)).collect()
-    }
-
-    fn watched(
-        &self,
-        path: Option<&str>,
-        found: &BTreeMap<String, (String, usize)>,
-    ) -> Result<Watched, Error> {
-        let Some(path) = path else { return Ok(Watched::default()) };
-        let place = || format!("waveform, signal `{}`", path.escape_debug());
-        let (id, bits) =
-            found.get(path).ok_or_else(|| Error::malformed(place(), "is not declared"))?;
-        let (least, unit) = match path {
-            _ if path == self.valid => (self.ports, self.ports),
-            _ if path == self.data || Some(path) == self.address.as_deref() => {
-                (self.ports, self.ports)
-            }
-            _ => (1, 1),
-        };
-        if !(least..=MAX_BITS).contains(bits) || bits % unit != 0 {
-            let limit = format!("a multiple of {unit} between {least} and {MAX_BITS}");
-            return Err(Error::limit(place(), "the bits", limit, bits));
-        }
-        let value = "x".repeat(*bits).into_bytes();
-        Ok(Watched { path: path.to_owned(), id: id.clone(), value })
-    }
+fn unreadable(error: &std::io::Error) -> Error {
+    Error::malformed("waveform", error.to_string())
 }
 
 /// A signal and its value, most significant digit first.
 #[derive(Debug, Clone, Default)]
 struct Watched {
     path: String,
-    id: String,
+    /// What the file calls it; empty where it is not declared.
+    id: Vec<u8>,
     value: Vec<u8>,
 }
 
-/// Gives a value to the signals of an identifier; what is missing in front is filled as the format says.
-fn change(signals: &mut [Watched], id: &str, value: &str) {
-    for signal in signals.iter_mut().filter(|signal| !signal.id.is_empty() && signal.id == id) {
-        let value = value.as_bytes();
-        let bits = signal.value.len();
-        let value = &value[value.len().saturating_sub(bits)..];
-        let fill = match value.first() {
-            Some(b'0' | b'1') => b'0',
-            Some(&unknown) => unknown,
-            None => b'x',
-        };
-        let missing = bits - value.len();
-        signal.value[..missing].fill(fill);
-        signal.value[missing..].copy_from_slice(value);
-    }
-}
-
-struct Reader<'a> {
+/// Clock, start, valid, address, data: their values over time, sampled at rising clock edges.
+struct Sampler<'a> {
     signals: &'a Signals,
     outputs: Format,
+    /// Values before the time at hand.
+    before: [Watched; 5],
+    now: [Watched; 5],
+    /// The time at hand.
+    time: Option<u64>,
     /// Edge and value of each output.
     written: Vec<Option<(u64, i64)>>,
     /// Outputs seen, where they come in order.
     in_order: usize,
     /// The last edge, from the first start.
     edge: Option<u64>,
+    /// Whether another run has begun.
+    is_over: bool,
 }
 
-impl Reader<'_> {
-    /// All changes of a time are known: samples before a rising clock edge. Whether to go on.
-    fn settled(&mut self, before: &[Watched], now: &[Watched]) -> Result<bool, Error> {
-        if before[0].value != b"0" || now[0].value != b"1" {
+impl<'a> Sampler<'a> {
+    fn new(signals: &'a Signals, outputs: Format) -> Self {
+        let Signals { clock, start, valid, address, data, .. } = signals;
+        let address = address.as_deref().unwrap_or_default();
+        let watched = [clock, start, valid, address, data]
+            .map(|path: &str| Watched { path: path.to_owned(), ..Watched::default() });
+        Self {
+            signals,
+            outputs,
+            before: watched.clone(),
+            now: watched,
+            time: None,
+            written: vec![None; outputs.count()],
+            in_order: 0,
+            edge: None,
+            is_over: false,
+        }
+    }
+
+    /// A signal of the file: its path, what it is called there, its bits. Whether it is watched.
+    fn declare(&mut self, path: &str, id: &[u8], bits: usize) -> Result<bool, Error> {
+        let mut is_watched = false;
+        let ports = self.signals.ports;
+        for (i, watched) in self.now.iter_mut().enumerate() {
+            if watched.path.is_empty() || watched.path != path {
+                continue;
+            }
+            // Valid, address and data have parts.
+            let unit = if i < 2 { 1 } else { ports };
+            if !(unit..=MAX_BITS).contains(&bits) || !bits.is_multiple_of(unit) {
+                let place = format!("waveform, signal `{}`", path.escape_debug());
+                let limit = format!("a multiple of {unit} between {unit} and {MAX_BITS}");
+                return Err(Error::limit(place, "the bits", limit, bits));
+            }
+            watched.id = id.to_vec();
+            watched.value = vec![b'x'; bits];
+            is_watched = true;
+        }
+        Ok(is_watched)
+    }
+
+    /// All signals are declared that the file has.
+    fn declared(&mut self) -> Result<(), Error> {
+        let missing = |watched: &&Watched| !watched.path.is_empty() && watched.id.is_empty();
+        if let Some(watched) = self.now.iter().find(missing) {
+            let place = format!("waveform, signal `{}`", watched.path.escape_debug());
+            return Err(Error::malformed(place, "is not declared"));
+        }
+        self.before.clone_from(&self.now);
+        Ok(())
+    }
+
+    /// Gives a value to the signals of a name; what is missing in front is filled as the format of VCD says.
+    fn change(&mut self, id: &[u8], value: &[u8]) {
+        for signal in self.now.iter_mut().filter(|signal| !id.is_empty() && signal.id == id) {
+            let bits = signal.value.len();
+            let value = &value[value.len().saturating_sub(bits)..];
+            let fill = match value.first() {
+                Some(b'0' | b'1') => b'0',
+                Some(&unknown) => unknown,
+                None => b'x',
+            };
+            let missing = bits - value.len();
+            signal.value[..missing].fill(fill);
+            signal.value[missing..].copy_from_slice(value);
+        }
+    }
+
+    /// Later changes are of this time: all of the time before are known. Whether to go on.
+    fn advance(&mut self, time: u64) -> Result<bool, Error> {
+        if self.time == Some(time) {
             return Ok(true);
         }
-        let [_, start, valid, address, data] = before else { unreachable!("five are watched") };
+        if self.time.is_some_and(|before| time < before) {
+            let limit = format!("at least {}", self.time.unwrap_or_default());
+            return Err(Error::limit("waveform", "the next time", limit, time));
+        }
+        self.settle()?;
+        self.before.clone_from(&self.now);
+        self.time = Some(time);
+        Ok(!self.is_over)
+    }
+
+    /// All changes of a time are known: samples before a rising clock edge.
+    fn settle(&mut self) -> Result<(), Error> {
+        if self.before[0].value != b"0" || self.now[0].value != b"1" || self.is_over {
+            return Ok(());
+        }
+        let [_, start, valid, address, data] = &self.before;
         let starts = start.value.last() == Some(&b'1');
         self.edge = match self.edge {
-            // A second start belongs to another run.
-            Some(_) if starts => return Ok(false),
+            Some(_) if starts => {
+                // A second start belongs to another run.
+                self.is_over = true;
+                return Ok(());
+            }
             Some(edge) => Some(edge + 1),
             None => starts.then_some(0),
         };
-        let Some(edge) = self.edge else { return Ok(true) };
-        let place = format!("waveform, edge {edge}");
+        let Some(edge) = self.edge else { return Ok(()) };
+        let place = format!("waveform, edge {edge} at time {}", self.time.unwrap_or_default());
         let ports = self.signals.ports;
         for port in 0..ports {
             let is_valid = number(&place, valid, port, ports)? & 1 == 1;
@@ -240,25 +233,29 @@ impl Reader<'_> {
             let bits = data.value.len() / ports;
             let value = self.outputs.value(number(&place, data, port, ports)?, bits);
             let limit = format!("below {}", self.written.len());
-            let output = self
-                .written
-                .get_mut(at)
-                .ok_or_else(|| Error::limit(&*place, "the address of an output", limit, at))?;
+            let output = self.written.get_mut(at).ok_or_else(|| {
+                let what = format!("the address of an output in `{}`", address.path);
+                Error::limit(&*place, what, limit, at)
+            })?;
             if output.replace((edge, value)).is_some() {
                 return Err(Error::malformed(place, format!("writes output {at} again")));
             }
         }
-        Ok(true)
+        Ok(())
     }
 
-    fn finish(self) -> Result<Seen, Error> {
+    fn finish(mut self) -> Result<Seen, Error> {
+        self.settle()?;
         if self.edge.is_none() {
             let reason = format!("`{}` is never 1 at a clock edge", self.signals.start);
             return Err(Error::malformed("waveform", reason));
         }
         let missing = self.written.iter().filter(|output| output.is_none()).count();
         if missing != 0 {
-            return Err(Error::limit("waveform", "the outputs not written", "0", missing));
+            let time = self.time.unwrap_or_default();
+            let what =
+                format!("the outputs that `{}` has not written by time {time}", self.signals.valid);
+            return Err(Error::limit("waveform", what, "0", missing));
         }
         let (written_at, outputs) = self.written.into_iter().flatten().unzip();
         Ok(Seen { outputs, written_at })
@@ -286,80 +283,4 @@ fn number(place: &str, signal: &Watched, port: usize, ports: usize) -> Result<u6
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::network::Sign;
-
-    const TOML: &str = "format = 1\nclock = \"t.clk\"\nstart = \"t.start\"\nvalid = \"t.m.valid\"\n\
-                        address = \"t.m.at\"\ndata = \"t.m.out\"\nports = 2\n";
-    const HEAD: &str = "$date today $end\n$scope module t $end\n$var wire 1 ! clk $end\n\
-                        $var wire 1 \" start $end\n$scope module m $end\n$var wire 2 # valid [1:0] $end\n\
-                        $var wire 4 $ at [3:0] $end\n$var wire 16 % out [15:0] $end\n$upscope $end\n\
-                        $upscope $end\n$enddefinitions $end\n#0\n$dumpvars\n0!\n0\"\nb0 #\n$end\n";
-    /// Edge 0 samples start at 10; edge 1 writes output 1 as −1 on port 0; edge 2 outputs 0 and 2 as 5 and 127.
-    const BODY: &str = "#5\n1\"\n#10\n1!\n0\"\nb01 #\nb0001 $\nb11111111 %\n#15\n0!\n#20\n1!\nb11 #\nb1000 $\n\
-                        b0111111100000101 %\n#25\n0!\n#30\n1!\nb0 #\n#35\n0!\n#40\n1!\n";
-
-    fn read(toml: &str, vcd: &str) -> Result<Seen, String> {
-        let outputs = Format::of(3, 8, Sign::Signed);
-        let signals = Signals::from_toml(toml).map_err(|error| error.to_string())?;
-        signals.read(vcd, outputs).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn outputs_of_a_waveform_by_hand() {
-        let seen = read(TOML, &format!("{HEAD}{BODY}")).unwrap();
-        assert_eq!(seen, Seen { outputs: vec![5, -1, 127], written_at: vec![2, 1, 2] });
-        // Without addresses, in the order in which they come, the lowest port first.
-        let toml = TOML.replace("address = \"t.m.at\"\n", "");
-        let seen = read(&toml, &format!("{HEAD}{BODY}")).unwrap();
-        assert_eq!(seen, Seen { outputs: vec![-1, 5, 127], written_at: vec![1, 2, 2] });
-    }
-
-    #[test]
-    fn broken_waveforms_are_refused_with_edge_and_signal() {
-        let whole = format!("{HEAD}{BODY}");
-        let refusals = [
-            (
-                TOML,
-                whole.replace("b1000 $", "b1x00 $"),
-                "waveform, edge 2: `t.m.at` has unknown bits: `x`",
-            ),
-            (
-                TOML,
-                whole.replace("b11 #", "bz1 #"),
-                "waveform, edge 2: `t.m.valid` has unknown bits: `z`",
-            ),
-            (TOML, whole.replace("b1000 $", "b1101 $"), "waveform, edge 2: writes output 1 again"),
-            (
-                TOML,
-                whole.replace("b1000 $", "b1100 $"),
-                "waveform, edge 2: the address of an output must be below 3, got 3",
-            ),
-            (
-                TOML,
-                whole.replace("b11 #", "b01 #"),
-                "waveform: the outputs not written must be 0, got 1",
-            ),
-            (TOML, HEAD.to_owned(), "waveform: `t.start` is never 1 at a clock edge"),
-            (TOML, String::new(), "waveform, signal `t.clk`: is not declared"),
-            (
-                TOML,
-                whole.replace("wire 4 $", "wire 5 $"),
-                "waveform, signal `t.m.at`: the bits must be a multiple of 2 between 2 and 4194304, got 5",
-            ),
-        ];
-        for (toml, vcd, refusal) in refusals {
-            assert_eq!(read(toml, &vcd).unwrap_err(), refusal);
-        }
-        assert_eq!(
-            read(&TOML.replace("format = 1", "format = 2"), &whole).unwrap_err(),
-            "signals: format must be 1, got 2"
-        );
-        assert!(read(&TOML.replace("ports", "port"), &whole).unwrap_err().contains("line 7"));
-        for end in 0..whole.len() {
-            // Cut short anywhere it is refused or, past the last write, complete.
-            drop(read(TOML, &whole[..end]));
-        }
-    }
-}
+mod tests;

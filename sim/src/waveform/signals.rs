@@ -1,9 +1,8 @@
 //! The registers and nets of the RTL that the stepped model holds, by their paths.
-//!
-//! The partial y are left out: of idle columns the stepped model has none.
 
 use super::{Source, has_operands};
 use crate::arch::Architecture;
+use crate::limits::MAX_Y_BITS;
 use crate::mapping::Mapping;
 
 /// What a signal shows.
@@ -21,6 +20,8 @@ enum What {
     Codes,
     Trits,
     Bank,
+    /// Of a column: the partial y of its rows and segments.
+    Partials(usize),
     /// Of the tree of this index.
     Leaves(usize),
     /// Of this level of a tree: what the adders put out.
@@ -70,6 +71,11 @@ pub(super) fn signals(arch: &Architecture, mapping: &Mapping) -> Vec<Signal> {
             let engine = format!("core.array.column[{column}].row[{row}].engine");
             add_engine(arch, mapping, (row, column), &engine, &mut add);
         }
+    }
+    for column in 0..arch.columns {
+        let path = format!("core.scaler.column[{column}].scaler.partials");
+        let bits = arch.rows * arch.segments() * MAX_Y_BITS as usize;
+        add(path, bits, What::Partials(column));
     }
     all
 }
@@ -142,6 +148,7 @@ impl Signal {
             What::Codes => narrow(&state.bus.codes, slice),
             What::Trits => narrow(&state.bus.trits, 2),
             What::Bank => self.bank(source),
+            What::Partials(column) => partials(source, column),
             What::Leaves(tree) => of_tree(&nets.leaves, tree, lanes),
             What::Sums(tree, level) => of_tree(&nets.levels[level - 1], tree, lanes >> level),
             What::Held(tree, stage) => {
@@ -173,6 +180,20 @@ impl Signal {
         let count = values.len();
         packed(values.into_iter(), self.bits / count)
     }
+}
+
+/// Row by row; segments that the layer does not use hold 0.
+fn partials(source: &Source<'_>, column: usize) -> Vec<u8> {
+    let Source { arch, mapping, state, .. } = source;
+    let segments = mapping.segments;
+    let of = |at: usize| match at % arch.segments() {
+        segment if segment < segments => {
+            let row = at / arch.segments();
+            state.partial[(row * segments + segment) * arch.columns + column]
+        }
+        _ => 0,
+    };
+    packed((0..arch.rows * arch.segments()).map(of), MAX_Y_BITS as usize)
 }
 
 /// Values of so many bits each, the first at the least significant end.

@@ -12,13 +12,14 @@ use tridot_sim::outcome::Outcome;
 use tridot_sim::{reference, stepped};
 
 use super::AtOnce;
+use super::rtl::RtlReport;
 use crate::print::{Printer, grouped};
 use crate::{files, threads};
 
 /// What was compared on one architecture.
 #[derive(Serialize)]
 pub(super) struct ArchitectureReport {
-    name: String,
+    pub(super) name: String,
     /// Outputs of the stepped model, each with the reference's.
     pub(super) values_compared: u64,
     pub(super) mismatches: u64,
@@ -30,6 +31,8 @@ pub(super) struct ArchitectureReport {
     pub(super) cycles_fast: u64,
     first_mismatch: Option<String>,
     seconds: f64,
+    /// The RTL, where it is asked for.
+    pub(super) rtl: Option<RtlReport>,
 }
 
 /// What was compared on one picture.
@@ -94,6 +97,7 @@ pub(super) fn check(
         cycles_fast: expected.total().cycles.0 * test.len() as u64,
         first_mismatch: parts.into_iter().find_map(|part| part.first),
         seconds: start.elapsed().as_secs_f64(),
+        rtl: None,
     })
 }
 

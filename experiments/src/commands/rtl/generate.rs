@@ -5,7 +5,7 @@ use serde::Serialize;
 use tridot_sim::rtl::{Image, Sizes, TOP};
 
 use super::layers::Subject;
-use super::{modules, sources};
+use super::library::Library;
 use crate::cli::{RtlGenerateArgs, Verdict};
 use crate::files;
 use crate::files::folder;
@@ -55,14 +55,15 @@ pub(crate) fn run(arguments: &RtlGenerateArgs, printer: &Printer) -> Result<Verd
             edges_at_most: image.limit,
         });
     }
-    let mut contents = sources(&arch, sizes);
+    let library = Library::built_in();
+    let mut contents = library.sources(&arch, sizes);
     contents.extend(images.into_iter().map(|(name, text)| (name, text.into_bytes())));
     folder::replace(&arguments.folder.output, MAKER, &contents)?;
     let report = Report {
         architecture: arch.name.clone(),
         network: subject.as_ref().map(|subject| subject.network.name.clone()),
         output: arguments.folder.output.display().to_string(),
-        modules: modules().len(),
+        modules: library.modules().len(),
         layers,
         layers_not_covered: subject.map_or_else(Vec::new, |subject| subject.not_covered),
     };

@@ -5,7 +5,7 @@ use serde::Serialize;
 use tridot_sim::arch::Architecture;
 use tridot_sim::rtl::{Sizes, TOP};
 
-use super::{modules, sources};
+use super::library::Library;
 use crate::cli::{RtlLintArgs, Verdict};
 use crate::files;
 use crate::print::Printer;
@@ -32,17 +32,18 @@ pub(crate) fn run(arguments: &RtlLintArgs, printer: &Printer) -> Result<Verdict>
     for (tool, name) in tools {
         versions.push((tool, format!("{name} {}", tool.version()?)));
     }
+    let library = Library::of(arguments.library.rtl_dir.as_deref())?;
     let archs = arguments.arch.iter().map(|name| files::architecture(name));
     let archs = archs.collect::<Result<Vec<Architecture>>>()?;
     let bar = printer.bar("lint", (archs.len() * tools.len()) as u64);
     let mut runs = Vec::new();
     for arch in &archs {
         let folder = files::scratch_folder()?;
-        for (name, content) in sources(arch, Sizes::SMALL) {
+        for (name, content) in library.sources(arch, Sizes::SMALL) {
             files::write_scratch(&folder.path().join(name), &content)?;
         }
         for (tool, version) in &versions {
-            let said = tool.run(folder.path(), &command(*tool))?;
+            let said = tool.run(folder.path(), &command(*tool, library.modules()))?;
             let complaint = (!said.is_quiet()).then(|| said.complaint());
             runs.push(Run { architecture: arch.name.clone(), tool: version.clone(), complaint });
             bar.inc(1);
@@ -61,9 +62,8 @@ pub(crate) fn run(arguments: &RtlLintArgs, printer: &Printer) -> Result<Verdict>
 }
 
 /// Lint with all warnings, elaboration, synthesis without latches.
-fn command(tool: Tool) -> Vec<String> {
+fn command(tool: Tool, modules: Vec<String>) -> Vec<String> {
     let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-    let modules = modules();
     match tool {
         Tool::Verilator => {
             [words(&["--lint-only", "-Wall", "--top-module", TOP]), modules].concat()
