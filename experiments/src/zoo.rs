@@ -35,6 +35,8 @@ macro_rules! entries {
 
 const ENTRIES: &[Entry] = entries![
     "resnet20-cifar10-f8",
+    "resnet20-cifar10-b3",
+    "resnet20-cifar10-b2",
     "mobilenetv1-0.25-96-vww01-f8",
     "mobilenetv1-0.25-96-vww01-b3",
     "mobilenetv1-0.25-96-vww01-b2",
