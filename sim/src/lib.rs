@@ -39,6 +39,8 @@ pub mod vectors;
 pub mod verify;
 pub mod waveform;
 
+pub mod liberty;
+
 mod container;
 pub mod digest;
 pub mod error;
