@@ -16,6 +16,7 @@ use tridot_sim::network::Network;
 use tridot_sim::trace::Trace;
 
 pub(crate) mod folder;
+pub(crate) mod liberty;
 
 /// The largest checkpoint that is read: 4 GiB.
 pub(crate) const MAX_CHECKPOINT_BYTES: usize = 1 << 32;

@@ -39,6 +39,7 @@ pub mod vectors;
 pub mod verify;
 pub mod waveform;
 
+pub mod calibrate;
 pub mod liberty;
 
 mod container;

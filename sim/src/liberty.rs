@@ -119,14 +119,15 @@ impl Library {
         Err(Error::malformed(place, reason).on_one_line())
     }
 
-    /// The input of the smallest inverter, in fF: what a wire to one pin is taken to weigh.
-    pub fn inverter_ff(&self) -> Option<f64> {
+    /// The inverter with the lightest input, and the fF of that.
+    pub fn inverter(&self) -> Option<(&str, f64)> {
         let inverts = |cell: &&Cell| {
             let function = &cell.outputs[0].function;
             cell.inputs.len() == 1 && matches!(function, Some(Function::Not(_)))
         };
-        let loads = self.cells.values().filter(inverts).map(|cell| cell.inputs[0].capacitance_ff);
-        loads.min_by(f64::total_cmp)
+        let inverters = self.cells.values().filter(inverts);
+        let inputs = inverters.map(|cell| (cell.name.as_str(), cell.inputs[0].capacitance_ff));
+        inputs.min_by(|a, b| a.1.total_cmp(&b.1))
     }
 }
 

@@ -38,7 +38,7 @@ fn a_tiny_library_in_our_units() {
     let library = Library::read(&[("tiny.lib", TINY)]).unwrap();
     assert_eq!((library.voltage_v, library.temperature_c), (2.0, 25.0));
     assert_eq!(library.cells.keys().collect::<Vec<_>>(), ["dff", "inv", "nand"]);
-    assert_eq!(library.inverter_ff(), Some(2.0));
+    assert_eq!(library.inverter(), Some(("inv", 2.0)));
     let nand = &library.cells["nand"];
     assert_eq!((nand.area_um2, nand.leakage_nw), (2.0, 0.006));
     assert_eq!(nand.inputs[1].capacitance_ff, 4.0);
