@@ -5,6 +5,7 @@
 //! through the stepped model, whose counts [`fit`](fit::fit) prices. ENERGY.md derives what is fitted.
 
 pub mod fit;
+mod model;
 mod netlist;
 mod power;
 mod stimulus;
@@ -13,6 +14,7 @@ mod toggles;
 mod verilog;
 mod windows;
 
+pub use model::{Fitted, Measured, Quantity};
 pub use netlist::{Gate, Netlist, Part, Port, Signal};
 pub use power::{ByPart, Power};
 pub use stimulus::{MAX_EDGES, RESETS, Source, Stimulus, inputs, stimulus};

@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &CalibrateArgs, printer: &Printer) -> Result<Verdic
         let e1 = core.power.of_window(&timed.toggles[i], window.edges());
         let t = window.toggles.counted;
         printer.line(format_args!(
-            "DATA {:?} cyc {} steps {} zero {:?} timed {:?} tog {:?} ops {} moves {}",
+            "DATA {:?} cyc {} steps {} zero {:?} timed {:?} tog {:?} ops {} takes {} moves {}",
             recipes[i].name(),
             window.edges(),
             window.counts.steps,
@@ -68,10 +68,12 @@ pub(crate) fn run(arguments: &CalibrateArgs, printer: &Printer) -> Result<Verdic
                 t.tree.iter().sum(),
                 t.accumulators,
                 t.scaler_operand,
+                t.scaler_scale,
                 t.scaler_product,
                 t.scaler_y
             ],
             window.counts.scaler_operations,
+            window.counts.scaler_cycles.0,
             window.counts.moves
         ));
     }

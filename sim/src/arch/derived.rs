@@ -112,6 +112,21 @@ impl FlipFlops {
         }
     }
 
+    /// Those of row and column buses.
+    pub const fn of_buses(&self) -> u64 {
+        self.activation_bus + self.weight_bus
+    }
+
+    /// Those of engines: operands, trees, accumulators.
+    pub const fn of_engines(&self) -> u64 {
+        self.operand + self.tree + self.accumulator
+    }
+
+    /// Those behind the engines: shadow bank, scalers, partial y.
+    pub const fn of_scalers(&self) -> u64 {
+        self.shadow + self.scaler + self.partial
+    }
+
     /// All of them.
     pub const fn total(&self) -> u64 {
         self.activation_bus

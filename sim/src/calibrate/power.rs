@@ -10,8 +10,8 @@ pub type ByPart = [f64; Part::ALL.len()];
 /// Energies of a netlist.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Power {
-    /// Of each net: fJ a toggle, by part. Half of C·V² and the driver's internal energy belong to the driver, what a change of
-    /// their pin alone costs to the cells that it reaches.
+    /// Of each net: fJ a toggle, by part. The driver's internal energy belongs to the driver; half of C·V² of a pin and of the wire
+    /// to it, and what a change of that pin alone costs, to the cell that it reaches.
     pub toggle_fj: Vec<ByPart>,
     /// fJ a clock cycle, by part.
     pub clock_fj: ByPart,
@@ -40,11 +40,17 @@ impl Power {
         for gate in &netlist.gates {
             power.add_gate(gate, timing, square, wire_ff);
         }
+        // What the clock's own net costs is in `clock_fj`.
+        let clock = netlist.inputs.get("clk").and_then(|port| port.bits.first());
         for (net, sinks) in netlist.sinks.iter().enumerate() {
-            let driver = netlist.drivers[net].map(|(gate, _)| gate);
-            let part = driver.or_else(|| sinks.first().map(|&(gate, _)| gate));
-            let Some(part) = part.map(|gate| netlist.gates[gate].part) else { continue };
-            power.toggle_fj[net][part as usize] += 0.5 * timing.loads_ff[net] * square;
+            if clock == Some(&Signal::Net(net)) {
+                continue;
+            }
+            for &(gate, pin) in sinks {
+                let gate = &netlist.gates[gate];
+                let load = gate.cell.inputs[pin].capacitance_ff + wire_ff;
+                power.toggle_fj[net][gate.part as usize] += 0.5 * load * square;
+            }
         }
         power
     }
@@ -76,7 +82,7 @@ impl Power {
         }
     }
 
-    /// fJ of toggles of all nets in some clock cycles, by part, without leakage. The clock's nets must not be among the toggles.
+    /// fJ of toggles of all nets in some clock cycles, by part, without leakage.
     pub fn of_window(&self, toggles: &[u32], cycles: u64) -> ByPart {
         let mut energy = self.clock_fj.map(|part| part * cycles as f64);
         for (toggles, cost) in toggles.iter().zip(&self.toggle_fj) {

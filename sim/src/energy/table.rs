@@ -1,7 +1,7 @@
 //! An energy table: what events cost at one node and voltage, each number with its source.
 
 use super::curve::{Curve, Grid};
-use super::raw::{self, Net, Raw, Row};
+use super::raw::{self, Group, Net, Raw, Row};
 use crate::Error;
 
 /// The version of the file form that this reader accepts.
@@ -49,12 +49,41 @@ pub struct EnergyTable {
     pub(super) area_flip_flop: Option<f64>,
     /// pJ a toggled bit, for nets with a row of their own.
     pub(super) toggle: Vec<(Net, f64)>,
+    /// pJ a flip-flop each time that the scalers begin to take, by group.
+    pub(super) start: Vec<(Group, f64)>,
     /// pJ a flip-flop and edge at which it is clocked.
     pub(super) clock: Option<f64>,
     /// nW a µm².
     pub(super) leakage: Option<f64>,
     /// The clock of the slowest path, MHz.
     pub(super) max_clock: Option<f64>,
+    /// How it was calibrated, if it was.
+    pub calibration: Option<Calibration>,
+}
+
+/// How a table was calibrated: on which engine, and how far it was off windows that it was not fitted to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Calibration {
+    /// Lanes of the engine.
+    pub lanes: usize,
+    /// Branches of the engine.
+    pub branches: usize,
+    /// Adder levels between two tree registers of the engine.
+    pub tree_levels_per_stage: usize,
+    /// Mean of the cross-validated relative errors' amounts.
+    pub mean_error_percent: f64,
+    /// The largest of them.
+    pub worst_error_percent: f64,
+    /// Names and conditions of the liberty files.
+    pub library: String,
+    /// Script and tool of the synthesis.
+    pub recipe: String,
+    /// How its gates were simulated.
+    pub simulation: String,
+    /// What wires were taken to weigh.
+    pub wire_load: String,
+    /// Windows that it was fitted to.
+    pub windows: String,
 }
 
 /// Name and text of each built-in table.
@@ -87,6 +116,11 @@ impl EnergyTable {
     /// pJ a toggled bit of a net, if the table has a row for it.
     pub(super) fn toggle(&self, net: Net) -> Option<f64> {
         self.toggle.iter().find(|row| row.0 == net).map(|row| row.1)
+    }
+
+    /// pJ a flip-flop of a group each time that the scalers begin to take, or 0.
+    pub(super) fn start(&self, group: Group) -> f64 {
+        self.start.iter().find(|row| row.0 == group).map_or(0.0, |row| row.1)
     }
 
     /// pJ a toggled output bit of an adder: half of its bits toggle in an average addition.
@@ -241,6 +275,12 @@ fn checked(raw: Raw) -> Result<EnergyTable, Error> {
     for (net, row) in &raw.toggle {
         toggle.push((*net, checker.value(&format!("toggle.{}", net.name()), row, ENERGY)?));
     }
+    let mut start = Vec::with_capacity(raw.start.len());
+    for (group, row) in &raw.start {
+        start.push((*group, checker.value(&format!("start.{}", group.name()), row, ENERGY)?));
+    }
+    let place = format!("{}, calibration", checker.table);
+    let calibration = raw.calibration.map(|raw| calibration(&place, raw)).transpose()?;
     Ok(EnergyTable {
         add: checker.curve("add", raw.add, ENERGY, width)?,
         multiply: checker.curve("multiply", raw.multiply, ENERGY, square)?,
@@ -253,12 +293,45 @@ fn checked(raw: Raw) -> Result<EnergyTable, Error> {
         leakage: checker.single("leakage", raw.leakage.as_ref(), LEAKAGE)?,
         max_clock,
         toggle,
+        start,
+        calibration,
         name: raw.name,
         node_nm: raw.node_nm,
         voltage_v: raw.voltage_v,
         warning: raw.warning,
         scaled_rows: checker.scaled_rows,
         n_rows: checker.n_rows,
+    })
+}
+
+fn calibration(place: &str, raw: raw::RawCalibration) -> Result<Calibration, Error> {
+    let size = |key: &str, value: i64| {
+        let fits = usize::try_from(value).ok().filter(|size| (1..=4096).contains(size));
+        fits.ok_or_else(|| Error::limit(place, key, "between 1 and 4096", value))
+    };
+    let texts = [
+        ("library", &raw.library),
+        ("recipe", &raw.recipe),
+        ("simulation", &raw.simulation),
+        ("wire_load", &raw.wire_load),
+        ("windows", &raw.windows),
+    ];
+    for (key, value) in texts {
+        text(place, key, value)?;
+    }
+    number(place, "mean_error_percent", raw.mean_error_percent, 0.0, MAX_VALUE)?;
+    number(place, "worst_error_percent", raw.worst_error_percent, 0.0, MAX_VALUE)?;
+    Ok(Calibration {
+        lanes: size("lanes", raw.lanes)?,
+        branches: size("branches", raw.branches)?,
+        tree_levels_per_stage: size("tree_levels_per_stage", raw.tree_levels_per_stage)?,
+        mean_error_percent: raw.mean_error_percent,
+        worst_error_percent: raw.worst_error_percent,
+        library: raw.library,
+        recipe: raw.recipe,
+        simulation: raw.simulation,
+        wire_load: raw.wire_load,
+        windows: raw.windows,
     })
 }
 

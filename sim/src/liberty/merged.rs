@@ -36,9 +36,14 @@ pub(super) fn is_wanted(cell: &Group<'_>) -> bool {
     let is_set = |key| cell.value(key).is_some_and(|value| value == "true");
     let avoided = ["dont_use", "dont_touch", "is_isolation_cell", "is_level_shifter"];
     let foreign = ["latch", "latch_bank", "ff_bank", "statetable", "bus", "bundle", "test_cell"];
+    // Cells of a supply that stays when the others go.
+    let keeps_supply = cell
+        .all("pg_pin")
+        .any(|pin| pin.value("pg_type").is_some_and(|kind| kind.starts_with("backup")));
     let gates_clock = cell.value("clock_gating_integrated_cell").is_some();
     !avoided.into_iter().any(is_set)
         && !cell.groups.iter().any(|group| foreign.contains(&group.name))
+        && !keeps_supply
         && !gates_clock
 }
 

@@ -1,0 +1,196 @@
+//! What is fitted: the energy of each group of parts, from quantities that the machine models count.
+
+use super::fit::{Observation, cross_validated, error, fit};
+use super::netlist::Part;
+use super::power::ByPart;
+use super::stimulus::Stimulus;
+use crate::arch::Architecture;
+
+/// A quantity that has a price. ENERGY.md, section 9, says why these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Quantity {
+    /// Toggled bits of the row buses.
+    ActivationBus,
+    /// Toggled bits of the column buses.
+    WeightBus,
+    /// Toggled bits of a row bus, in each engine that it reaches.
+    ActivationFanOut,
+    /// Toggled bits of a column bus, in each engine that it reaches.
+    WeightFanOut,
+    /// Toggled bits of operand registers.
+    Operand,
+    /// Toggled bits of leaves.
+    Leaves,
+    /// Toggled bits of the trees' adders.
+    Tree,
+    /// Toggled bits of accumulators.
+    Accumulators,
+    /// Toggled bits of the multipliers' accumulator inputs.
+    ScalerOperand,
+    /// Toggled bits of their m.
+    ScalerScale,
+    /// Toggled bits of their products.
+    ScalerProduct,
+    /// Toggled bits of the adders of y.
+    ScalerY,
+    /// Flip-flops of the buses, each time that the scalers begin to take.
+    StartBus,
+    /// Flip-flops of the engines, likewise.
+    StartEngine,
+    /// Flip-flops of shadow bank and scalers, likewise.
+    StartScaler,
+}
+
+/// Parts that are fitted together, and what their energy is taken to depend on.
+const GROUPS: [(&[Part], &[Quantity]); 3] = [
+    (&[Part::Bus], &[Quantity::ActivationBus, Quantity::WeightBus, Quantity::StartBus]),
+    (
+        &[Part::Engine, Part::Tree],
+        &[
+            Quantity::ActivationFanOut,
+            Quantity::WeightFanOut,
+            Quantity::Operand,
+            Quantity::Leaves,
+            Quantity::Tree,
+            Quantity::Accumulators,
+            Quantity::StartEngine,
+        ],
+    ),
+    (
+        &[Part::Scaler],
+        &[
+            Quantity::Accumulators,
+            Quantity::ScalerOperand,
+            Quantity::ScalerScale,
+            Quantity::ScalerProduct,
+            Quantity::ScalerY,
+            Quantity::StartScaler,
+        ],
+    ),
+];
+
+impl Quantity {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::ActivationBus,
+        Self::WeightBus,
+        Self::ActivationFanOut,
+        Self::WeightFanOut,
+        Self::Operand,
+        Self::Leaves,
+        Self::Tree,
+        Self::Accumulators,
+        Self::ScalerOperand,
+        Self::ScalerScale,
+        Self::ScalerProduct,
+        Self::ScalerY,
+        Self::StartBus,
+        Self::StartEngine,
+        Self::StartScaler,
+    ];
+
+    /// The row of an energy table.
+    pub const fn row(self) -> &'static str {
+        match self {
+            Self::ActivationBus => "toggle.activation_bus",
+            Self::WeightBus => "toggle.weight_bus",
+            Self::ActivationFanOut => "toggle.activation_fan_out",
+            Self::WeightFanOut => "toggle.weight_fan_out",
+            Self::Operand => "toggle.operand",
+            Self::Leaves => "toggle.leaves",
+            Self::Tree => "toggle.tree",
+            Self::Accumulators => "toggle.accumulators",
+            Self::ScalerOperand => "toggle.scaler_operand",
+            Self::ScalerScale => "toggle.scaler_scale",
+            Self::ScalerProduct => "toggle.scaler_product",
+            Self::ScalerY => "toggle.scaler_y",
+            Self::StartBus => "start.bus",
+            Self::StartEngine => "start.engine",
+            Self::StartScaler => "start.scaler",
+        }
+    }
+
+    /// How much of it there is in a window.
+    pub fn amount(self, window: &Stimulus, arch: &Architecture) -> f64 {
+        let toggles = window.toggles.of_all_tiles();
+        let flip_flops = arch.flip_flops();
+        let starts = window.counts.scaler_starts();
+        let amount = match self {
+            Self::ActivationBus => toggles.activation_bus,
+            Self::WeightBus => toggles.weight_bus,
+            Self::ActivationFanOut => toggles.activation_bus * arch.columns as u64,
+            Self::WeightFanOut => toggles.weight_bus * arch.rows as u64,
+            Self::Operand => toggles.operand,
+            Self::Leaves => toggles.leaves,
+            Self::Tree => toggles.tree.iter().sum(),
+            Self::Accumulators => toggles.accumulators,
+            Self::ScalerOperand => toggles.scaler_operand,
+            Self::ScalerScale => toggles.scaler_scale,
+            Self::ScalerProduct => toggles.scaler_product,
+            Self::ScalerY => toggles.scaler_y,
+            Self::StartBus => starts * flip_flops.of_buses(),
+            Self::StartEngine => starts * flip_flops.of_engines(),
+            Self::StartScaler => starts * flip_flops.of_scalers(),
+        };
+        amount as f64
+    }
+}
+
+/// What a window costs on gates.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measured {
+    /// fJ of toggles by part, without the clock.
+    pub toggles_fj: ByPart,
+    /// fJ of the clock.
+    pub clock_fj: f64,
+    /// fJ of leakage.
+    pub leakage_fj: f64,
+}
+
+impl Measured {
+    /// All of it.
+    pub fn total_fj(&self) -> f64 {
+        self.toggles_fj.iter().sum::<f64>() + self.clock_fj + self.leakage_fj
+    }
+}
+
+/// Prices in fJ, and how well they foretell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fitted {
+    /// Of each quantity, in the order of [`Quantity::ALL`].
+    pub prices_fj: Vec<f64>,
+    /// Of each window: the relative error of the prices that were fitted to it and all others.
+    pub errors: Vec<f64>,
+    /// Of each window: that of prices that were fitted to all others.
+    pub cross_validated: Vec<f64>,
+}
+
+impl Fitted {
+    /// Fits prices to windows of one core.
+    pub fn new(windows: &[Stimulus], measured: &[Measured], arch: &Architecture) -> Self {
+        let mut fitted = Self {
+            prices_fj: vec![0.0; Quantity::ALL.len()],
+            errors: vec![0.0; windows.len()],
+            cross_validated: vec![0.0; windows.len()],
+        };
+        for (parts, quantities) in GROUPS {
+            let pairs = windows.iter().zip(measured);
+            let observations: Vec<Observation> = pairs
+                .map(|(window, measured)| Observation {
+                    amounts: quantities.iter().map(|one| one.amount(window, arch)).collect(),
+                    cost: parts.iter().map(|&part| measured.toggles_fj[part as usize]).sum(),
+                    total: measured.total_fj(),
+                })
+                .collect();
+            let prices = fit(&observations);
+            for (quantity, price) in quantities.iter().zip(&prices) {
+                fitted.prices_fj[*quantity as usize] += price;
+            }
+            let errors = observations.iter().map(|one| error(&prices, one));
+            fitted.errors.iter_mut().zip(errors).for_each(|(sum, error)| *sum += error);
+            let errors = cross_validated(&observations);
+            fitted.cross_validated.iter_mut().zip(errors).for_each(|(sum, error)| *sum += error);
+        }
+        fitted
+    }
+}
