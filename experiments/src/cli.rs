@@ -18,7 +18,7 @@ mod rtl;
 
 #[cfg(feature = "train")]
 pub(crate) use bench::{Allocator, BenchArgs, Measured, TrainingBenchArgs};
-pub(crate) use calibrate::CalibrateArgs;
+pub(crate) use calibrate::{CalibrateArgs, LibraryArgs, RtlEnergyArgs};
 pub(crate) use files::{ComplexityArgs, InspectArgs};
 pub(crate) use machine::{ArchsArgs, EnergiesArgs, Model, ReportArgs, SimulateArgs};
 #[cfg(feature = "train")]

@@ -1,114 +1,204 @@
 //! `tridot calibrate`: an energy table from the gates of a library.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use tridot_sim::arch::Architecture;
-use tridot_sim::calibrate::{self, Recipe, Source, Stimulus};
+use tridot_sim::calibrate::fit::Errors;
+use tridot_sim::calibrate::{self, Facts, Fitted, Measured, Recipe, Source, Stimulus};
+use tridot_sim::energy::EnergyTable;
+use tridot_sim::liberty::Library;
 use tridot_sim::mapping::StepIndex;
+use tridot_sim::units::Megahertz;
 
-use super::gates::{self, Settling, Target};
+use super::gates::{self, Core, Settling, Simulated};
 use crate::cli::{CalibrateArgs, Verdict};
-use crate::files;
 use crate::print::Printer;
+use crate::{files, threads};
+
+mod report;
+
+use report::Report;
+
+/// Each of so many recipes runs on the array, too.
+const ARRAY_OF: usize = 5;
+
+/// Windows of one architecture on its gates.
+struct Run<'l> {
+    core: Core<'l>,
+    windows: Vec<Stimulus>,
+    at_once: Simulated,
+    timed: Simulated,
+}
 
 pub(crate) fn run(arguments: &CalibrateArgs, printer: &Printer) -> Result<Verdict> {
-    let start = std::time::Instant::now();
-    let library = files::liberty::read_liberty(&arguments.liberty)?;
-    printer.line(format_args!(
-        "read {} cells {:.1}",
-        library.cells.len(),
-        start.elapsed().as_secs_f64()
-    ));
-    let arch = calibrate::engine(&files::architecture(&arguments.arch)?);
-    let target = Target { wire_ff: library.inverter().unwrap().1, clock_mhz: 100.0 };
-    let core = gates::synthesize(&arch, &library, target)?;
-    printer.line(format_args!(
-        "synth {:.1} gates {} slowest {} {:?}",
-        start.elapsed().as_secs_f64(),
-        core.netlist.gates.len(),
-        core.timing.slowest_ps,
-        core.timing.slowest_path
-    ));
-    let recipes = calibrate::calibration();
-    let windows = stimuli(&recipes, &arch, arguments.edges, 0)?;
-    printer.line(format_args!("stim {:.1}", start.elapsed().as_secs_f64()));
-    let zero = gates::simulate(&arch, &core, &windows, Settling::AtOnce)?;
-    printer.line(format_args!(
-        "zero {:.1} {} {} {:?}",
-        start.elapsed().as_secs_f64(),
-        zero.compared,
-        zero.differ,
-        zero.first
-    ));
-    let timed = gates::simulate(&arch, &core, &windows, Settling::Timed)?;
-    printer.line(format_args!(
-        "timed {:.1} {} {} {:?}",
-        start.elapsed().as_secs_f64(),
-        timed.compared,
-        timed.differ,
-        timed.first
-    ));
-    for (i, window) in windows.iter().enumerate() {
-        let e0 = core.power.of_window(&zero.toggles[i], window.edges());
-        let e1 = core.power.of_window(&timed.toggles[i], window.edges());
-        let t = window.toggles.counted;
-        printer.line(format_args!(
-            "DATA {:?} cyc {} steps {} zero {:?} timed {:?} tog {:?} ops {} takes {} moves {}",
-            recipes[i].name(),
-            window.edges(),
-            window.counts.steps,
-            e0,
-            e1,
-            [
-                t.activation_bus,
-                t.weight_bus,
-                t.operand,
-                t.leaves,
-                t.tree.iter().sum(),
-                t.accumulators,
-                t.scaler_operand,
-                t.scaler_scale,
-                t.scaler_product,
-                t.scaler_y
-            ],
-            window.counts.scaler_operations,
-            window.counts.scaler_cycles.0,
-            window.counts.moves
-        ));
+    files::check_writable(&arguments.output)?;
+    if !(1.0..=1000.0).contains(&arguments.node_nm) {
+        bail!("--node-nm must be between 1 and 1000, got {}", arguments.node_nm);
     }
-    printer.line(format_args!(
-        "CLOCK {:?} ffs {} counted {} area {} leak {}",
-        core.power.clock_fj,
-        core.power.flip_flops,
-        arch.flip_flops().total(),
-        core.power.area_um2(),
-        core.power.leakage_nw
-    ));
+    let arch = calibrate::engine(&architecture(arguments)?);
+    let library = files::liberty::read_liberty(&arguments.library.liberty)?;
+    let wire_ff = gates::wire_ff(&arguments.library, &library)?;
+    let name = name(arguments);
+    let bar = printer.bar("calibrate", 2);
+    let recipes = calibrate::calibration();
+    let one = windows(arguments, &recipes, &arch, &library, wire_ff)?;
+    bar.inc(1);
+    if let Some(verdict) = report::difference(&arch, &one, printer)? {
+        return Ok(verdict);
+    }
+    let measured: Vec<Measured> = (0..recipes.len()).map(|i| one.measured(i, &one.timed)).collect();
+    let fitted = Fitted::new(&one.windows, &measured, &arch);
+    let array = square(&arch, Megahertz(1e6 / one.core.timing.slowest_ps));
+    let some: Vec<Recipe> = recipes.iter().copied().step_by(ARRAY_OF).collect();
+    let four = windows(arguments, &some, &array, &library, wire_ff)?;
+    bar.finish_and_clear();
+    if let Some(verdict) = report::difference(&array, &four, printer)? {
+        return Ok(verdict);
+    }
+    let mut facts = Facts {
+        name: name.clone(),
+        node_nm: arguments.node_nm,
+        voltage_v: library.voltage_v,
+        arch: &arch,
+        power: &one.core.power,
+        slowest_ps: one.core.timing.slowest_ps,
+        windows: &one.windows,
+        errors_percent: percent(Errors::of(&fitted.cross_validated)),
+        array_percent: (0.0, 0.0),
+        texts: texts(&library, &one.core, wire_ff)?,
+    };
+    // The array is priced by the table that the engine gave.
+    let table = EnergyTable::from_toml(&calibrate::table(&facts, &fitted)?)?;
+    let errors = array_errors(&table.at_any_clock(), &array, &four)?;
+    let mean = errors.iter().sum::<f64>() / errors.len() as f64;
+    facts.array_percent = (100.0 * mean, 100.0 * Errors::of(&errors).worst);
+    files::write(&arguments.output, calibrate::table(&facts, &fitted)?.as_bytes())?;
+    Report::new(arguments, &recipes, &facts, &fitted, &one, &four).tell(printer)?;
     Ok(Verdict::Yes)
 }
 
-/// The windows of recipes, from a seed.
-fn stimuli(
+impl Run<'_> {
+    /// What a window costs with the toggles of a simulation.
+    fn measured(&self, window: usize, simulated: &Simulated) -> Measured {
+        self.core.measured(&simulated.toggles[window], self.windows[window].edges())
+    }
+
+    /// The factor on toggles of gates that settle at once, and the errors that it leaves.
+    fn glitches(&self) -> (f64, Errors) {
+        let energy = |i, simulated| self.measured(i, simulated).toggles_fj.iter().sum::<f64>();
+        let totals = (0..self.windows.len()).map(|i| self.measured(i, &self.timed).total_fj());
+        let observations: Vec<_> = totals
+            .enumerate()
+            .map(|(i, total)| calibrate::fit::Observation {
+                amounts: vec![energy(i, &self.at_once)],
+                cost: energy(i, &self.timed),
+                total,
+            })
+            .collect();
+        let errors = calibrate::fit::cross_validated(&observations);
+        (calibrate::fit::fit(&observations)[0], Errors::of(&errors))
+    }
+}
+
+/// The architecture whose engine is calibrated.
+fn architecture(arguments: &CalibrateArgs) -> Result<Architecture> {
+    let (Some(lanes), Some(branches)) = (arguments.lanes, arguments.branches) else {
+        return files::architecture(arguments.arch.as_deref().unwrap_or("edge"));
+    };
+    let mut parameters = files::architecture("edge")?.into_parameters();
+    parameters.name = format!("engine-{lanes}x{branches}");
+    (parameters.lanes, parameters.branches, parameters.multipliers) = (lanes, branches, branches);
+    Ok(Architecture::new(parameters)?)
+}
+
+/// As asked, or as the file is called.
+fn name(arguments: &CalibrateArgs) -> String {
+    let of_file = || arguments.output.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    arguments.name.clone().or_else(of_file).unwrap_or_else(|| "calibrated".to_owned())
+}
+
+/// Two rows and two columns of an engine, at the fastest clock that it bears.
+fn square(arch: &Architecture, clock: Megahertz) -> Architecture {
+    let mut parameters = arch.clone().into_parameters();
+    (parameters.rows, parameters.columns, parameters.clock) = (2, 2, clock);
+    Architecture::new(parameters).expect("four valid engines are an array")
+}
+
+/// Synthesizes an architecture and runs the windows of recipes on it, at once and timed.
+fn windows<'l>(
+    arguments: &CalibrateArgs,
     recipes: &[Recipe],
     arch: &Architecture,
+    library: &'l Library,
+    wire_ff: f64,
+) -> Result<Run<'l>> {
+    let core = gates::synthesize(arch, library, wire_ff)?;
+    let edges = u64::from(arguments.edges);
+    let seed = arguments.seed;
+    let windows = threads::map(
+        recipes.len(),
+        || (),
+        |(), i| stimulus(&recipes[i], arch, edges, (seed, i as u64)),
+    )?;
+    let at_once = gates::simulate(arch, &core, &windows, Settling::AtOnce)?;
+    let timed = gates::simulate(arch, &core, &windows, Settling::Timed)?;
+    Ok(Run { core, windows, at_once, timed })
+}
+
+/// The window of a recipe.
+fn stimulus(
+    recipe: &Recipe,
+    arch: &Architecture,
     edges: u64,
-    seed: u64,
-) -> Result<Vec<Stimulus>> {
-    let one = |(i, recipe): (usize, &Recipe)| {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        random.set_stream(i as u64);
-        let mut draw = |below: u64| random.next_u64() % below;
-        let sample = calibrate::sample(recipe, arch, edges as usize, &mut draw)?;
-        let source = Source {
-            network: &sample.network,
-            layer_idx: 0,
-            images: 1,
-            codes: &sample.codes,
-            first: StepIndex::default(),
-            edges,
-        };
-        Ok(calibrate::stimulus(&source, arch)?)
+    (seed, stream): (u64, u64),
+) -> Result<Stimulus> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    random.set_stream(stream);
+    let mut draw = |below: u64| random.next_u64() % below;
+    let steps = usize::try_from(edges)?;
+    let sample = calibrate::sample(recipe, arch, steps, &mut draw)?;
+    let source = Source {
+        network: &sample.network,
+        layer_idx: 0,
+        images: 1,
+        codes: &sample.codes,
+        first: StepIndex::default(),
+        edges,
     };
-    recipes.iter().enumerate().map(one).collect()
+    Ok(calibrate::stimulus(&source, arch)?)
+}
+
+/// Relative errors of a table on the windows of an array.
+fn array_errors(table: &EnergyTable, arch: &Architecture, run: &Run<'_>) -> Result<Vec<f64>> {
+    let windows = run.windows.iter().enumerate();
+    let error = |(i, window): (usize, &Stimulus)| {
+        let gates = run.measured(i, &run.timed).total_fj();
+        let model = gates::priced(table, arch, window)?.logic_fj();
+        Ok((model - gates) / gates)
+    };
+    windows.map(error).collect()
+}
+
+fn percent(errors: Errors) -> (f64, f64) {
+    (100.0 * errors.mean, 100.0 * errors.worst)
+}
+
+/// Library, recipe, simulation and wire load, for people.
+fn texts(library: &Library, core: &Core<'_>, wire_ff: f64) -> Result<[String; 4]> {
+    let names = match library.names.as_slice() {
+        [one] => one.clone(),
+        [first, .., last] => format!("{first} … {last} ({} files)", library.names.len()),
+        [] => String::new(),
+    };
+    Ok([
+        format!("{names}, {} V, {} °C", library.voltage_v, library.temperature_c),
+        core.recipe.clone(),
+        format!(
+            "Icarus Verilog {}: inertial delays by instance from the liberty tables, period {:.0} ps, all windows timed",
+            crate::tools::Tool::Icarus.version()?,
+            calibrate::Clock::new(&core.timing).period_ps()
+        ),
+        format!("{wire_ff:.3} fF for each pin of a net"),
+    ])
 }

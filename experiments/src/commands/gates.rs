@@ -5,11 +5,13 @@ use std::io::BufRead;
 use anyhow::{Result, bail};
 use tridot_sim::arch::Architecture;
 use tridot_sim::calibrate::{
-    self, BENCH, Clock, Delays, Netlist, Power, RESETS, Span, Stimulus, Timing,
+    self, BENCH, Clock, Delays, Measured, Netlist, Power, RESETS, Span, Stimulus, Timing,
 };
+use tridot_sim::energy::{Breakdown, EnergyTable, Priced, Prices, Storage};
 use tridot_sim::liberty::Library;
 use tridot_sim::rtl::{LIBRARY, Sizes};
 
+use crate::cli::LibraryArgs;
 use crate::files::{self, liberty::link_to_output};
 use crate::threads;
 use crate::tools::Tool;
@@ -19,14 +21,10 @@ const CORE: &str = "tridot_core";
 /// Modules of the core and below, the smallest parts first.
 const CORE_FILES: usize = 8;
 
-/// What a synthesis is told.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Target {
-    /// fF of wire for each pin of a net.
-    pub(super) wire_ff: f64,
-    /// What cells are sized for.
-    pub(super) clock_mhz: f64,
-}
+/// The delay that is asked for, in ps: so long that cells stay small. Nets with many pins are buffered all the same.
+const TARGET_PS: u64 = 1_000_000;
+/// The largest netlist that is read: 2 GiB.
+const MAX_JSON_BYTES: usize = 1 << 31;
 
 /// A core of gates.
 pub(super) struct Core<'l> {
@@ -59,7 +57,7 @@ fn parameters(arch: &Architecture) -> Vec<(&'static str, usize)> {
 pub(super) fn synthesize<'l>(
     arch: &Architecture,
     library: &'l Library,
-    target: Target,
+    wire_ff: f64,
 ) -> Result<Core<'l>> {
     let version = Tool::Yosys.version()?;
     let folder = files::scratch_folder()?;
@@ -72,13 +70,12 @@ pub(super) fn synthesize<'l>(
     };
     let constraints = format!("set_driving_cell {inverter}\nset_load {:.3}\n", 4.0 * inverter_ff);
     files::write_scratch(&folder.path().join("abc.constr"), constraints.as_bytes())?;
-    let period_ps = (1e6 / target.clock_mhz).round();
     let sources: Vec<&str> = LIBRARY[..CORE_FILES].iter().map(|(name, _)| *name).collect();
     let set: Vec<String> =
         parameters(arch).iter().map(|(name, value)| format!("-set {name} {value}")).collect();
     let steps = format!(
         "synth -top {CORE}; dfflibmap -liberty cells.lib; \
-         abc -liberty cells.lib -constr abc.constr -D {period_ps}; flatten; opt_clean -purge"
+         abc -liberty cells.lib -constr abc.constr -D {TARGET_PS}; flatten; opt_clean -purge"
     );
     let script = format!(
         "read_verilog -sv {}; chparam {} {CORE}; hierarchy -check -top {CORE}; {steps}; write_json gates.json",
@@ -93,14 +90,74 @@ pub(super) fn synthesize<'l>(
     let json = String::from_utf8_lossy(&json);
     let netlist = Netlist::from_yosys(&json, CORE, library)?;
     let constant = |name: &str| name == "reset" || name.starts_with("layer_");
-    let timing = Timing::new(&netlist, target.wire_ff, inverter_ff, &constant)?;
-    let power = Power::new(&netlist, &timing, library.voltage_v, target.wire_ff);
+    let timing = Timing::new(&netlist, wire_ff, inverter_ff, &constant)?;
+    let power = Power::new(&netlist, &timing, library.voltage_v, wire_ff);
     let recipe = format!("Yosys {version}: {steps} (driver {inverter}, load 4 inverters)");
     Ok(Core { netlist, timing, power, recipe })
 }
 
-/// The largest netlist that is read: 2 GiB.
-const MAX_JSON_BYTES: usize = 1 << 31;
+impl Core<'_> {
+    /// What a window costs with these toggles, at the slowest clock of the core.
+    pub(super) fn measured(&self, toggles: &[u32], edges: u64) -> Measured {
+        let clock = self.power.clock_fj.iter().sum::<f64>() * edges as f64;
+        let with_clock = self.power.of_window(toggles, edges);
+        let mut toggles_fj = with_clock;
+        for (energy, clock) in toggles_fj.iter_mut().zip(&self.power.clock_fj) {
+            *energy -= clock * edges as f64;
+        }
+        // 1 nW over 1 ps is 10⁻⁶ fJ.
+        let time_ps = edges as f64 * self.timing.slowest_ps;
+        Measured { toggles_fj, clock_fj: clock, leakage_fj: self.power.leakage_nw * time_ps * 1e-6 }
+    }
+}
+
+/// fJ that leak at the clock of an architecture.
+pub(super) fn leakage_fj(core: &Core<'_>, arch: &Architecture, edges: u64) -> f64 {
+    core.power.leakage_nw * edges as f64 / arch.clock.0
+}
+
+/// The weight of wires as asked, or that of the lightest inverter's input.
+pub(super) fn wire_ff(arguments: &LibraryArgs, library: &Library) -> Result<f64> {
+    let lightest = library.inverter().map(|(_, capacitance)| capacitance);
+    let Some(wire_ff) = arguments.wire_ff.or(lightest) else {
+        bail!("the library has no inverter");
+    };
+    if !(0.0..=1e6).contains(&wire_ff) {
+        bail!("--wire-ff must be between 0 and 1000000, got {wire_ff}");
+    }
+    Ok(wire_ff)
+}
+
+/// What a table says of a window.
+pub(super) struct PricedWindow {
+    pub(super) breakdown: Breakdown,
+}
+
+impl PricedWindow {
+    /// Everything but memories, which are no part of the core.
+    pub(super) fn logic_fj(&self) -> f64 {
+        let parts = &self.breakdown;
+        let memories = [parts.activation_reads, parts.weight_reads, parts.output_writes];
+        let memories: f64 = memories.iter().map(|part| part.value()).sum();
+        (parts.total().value() - memories) * 1e3
+    }
+}
+
+/// Prices the counts of a window.
+pub(super) fn priced(
+    table: &EnergyTable,
+    arch: &Architecture,
+    window: &Stimulus,
+) -> Result<PricedWindow> {
+    let prices = Prices::new(table, arch, Storage { activation_bits: 8, weight_bits: 8 })?;
+    let priced = Priced {
+        counts: &window.counts,
+        toggles: Some(&window.toggles),
+        input_bits: 8,
+        output_bits: 8,
+    };
+    Ok(PricedWindow { breakdown: prices.layer("window", &priced)? })
+}
 
 /// How gates settle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use crate::print::Printer;
 
 mod build;
 mod check;
+mod energy;
 mod generate;
 pub(super) mod layers;
 mod lint;
@@ -23,6 +24,7 @@ pub(crate) fn run(arguments: &RtlArgs, printer: &Printer) -> Result<Verdict> {
         RtlCommand::Lint(arguments) => lint::run(arguments, printer),
         RtlCommand::Check(arguments) => check::run(arguments, printer),
         RtlCommand::Waveform(arguments) => waveform::run(arguments, printer),
+        RtlCommand::Energy(arguments) => energy::run(arguments, printer),
     }
 }
 

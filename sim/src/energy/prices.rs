@@ -107,7 +107,8 @@ impl Prices {
         ];
         let starts = starts.iter().map(|&(group, count)| table.start(group) * count as f64);
         let fan_out = |fan_out: Net, engines: usize| net(fan_out, 0.0) * engines as f64;
-        let measured = [Net::ScalerOperand, Net::ScalerScale, Net::ScalerProduct].map(|net| table.toggle(net));
+        let measured =
+            [Net::ScalerOperand, Net::ScalerScale, Net::ScalerProduct].map(|net| table.toggle(net));
         let multiply = table.multiplication(arch.accumulator_bits, arch.scale_bits);
         // 1 nW over 1 µs is 10⁻³ pJ.
         let cycle_us = 1.0 / arch.clock.0;

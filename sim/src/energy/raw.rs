@@ -45,6 +45,8 @@ pub(super) struct RawCalibration {
     pub(super) tree_levels_per_stage: i64,
     pub(super) mean_error_percent: f64,
     pub(super) worst_error_percent: f64,
+    pub(super) array_mean_error_percent: f64,
+    pub(super) array_worst_error_percent: f64,
     pub(super) library: String,
     pub(super) recipe: String,
     pub(super) simulation: String,

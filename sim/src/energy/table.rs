@@ -74,6 +74,10 @@ pub struct Calibration {
     pub mean_error_percent: f64,
     /// The largest of them.
     pub worst_error_percent: f64,
+    /// Mean error, with its sign, on windows of a 2×2 array of such engines: sharing of buses and control.
+    pub array_mean_error_percent: f64,
+    /// The largest amount of these.
+    pub array_worst_error_percent: f64,
     /// Names and conditions of the liberty files.
     pub library: String,
     /// Script and tool of the synthesis.
@@ -111,6 +115,17 @@ impl EnergyTable {
     pub fn builtin(name: &str) -> Option<Self> {
         let text = Self::builtin_text(name)?;
         Some(Self::from_toml(text).expect("a test reads every built-in table"))
+    }
+
+    /// The same table without its slowest path, for whoever wants to price a faster clock all the same.
+    #[must_use]
+    pub fn at_any_clock(self) -> Self {
+        Self { max_clock: None, ..self }
+    }
+
+    /// The clock of the slowest path, MHz, if the table has one.
+    pub const fn max_clock_mhz(&self) -> Option<f64> {
+        self.max_clock
     }
 
     /// pJ a toggled bit of a net, if the table has a row for it.
@@ -321,12 +336,17 @@ fn calibration(place: &str, raw: raw::RawCalibration) -> Result<Calibration, Err
     }
     number(place, "mean_error_percent", raw.mean_error_percent, 0.0, MAX_VALUE)?;
     number(place, "worst_error_percent", raw.worst_error_percent, 0.0, MAX_VALUE)?;
+    let [mean, worst] = [raw.array_mean_error_percent, raw.array_worst_error_percent];
+    number(place, "array_mean_error_percent", mean, -MAX_VALUE, MAX_VALUE)?;
+    number(place, "array_worst_error_percent", worst, 0.0, MAX_VALUE)?;
     Ok(Calibration {
         lanes: size("lanes", raw.lanes)?,
         branches: size("branches", raw.branches)?,
         tree_levels_per_stage: size("tree_levels_per_stage", raw.tree_levels_per_stage)?,
         mean_error_percent: raw.mean_error_percent,
         worst_error_percent: raw.worst_error_percent,
+        array_mean_error_percent: mean,
+        array_worst_error_percent: worst,
         library: raw.library,
         recipe: raw.recipe,
         simulation: raw.simulation,
