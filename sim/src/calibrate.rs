@@ -15,7 +15,7 @@ mod toggles;
 mod verilog;
 mod windows;
 
-pub use model::{Fitted, Measured, Quantity};
+pub use model::{Fitted, Measured, Quantity, Seen, control_fj};
 pub use netlist::{Gate, Netlist, Part, Port, Signal};
 pub use power::{ByPart, Power};
 pub use stimulus::{MAX_EDGES, RESETS, Source, Stimulus, inputs, stimulus};
@@ -23,4 +23,6 @@ pub use table::{Facts, table};
 pub use timing::Timing;
 pub use toggles::{Span, toggles};
 pub use verilog::{BENCH, Clock, Delays, GATES, bench, gates};
-pub use windows::{Activations, Recipe, Sample, Trits, calibration, engine, held_out, sample};
+pub use windows::{
+    Activations, Recipe, Sample, Trits, calibration, calibration_of_arrays, engine, sample,
+};

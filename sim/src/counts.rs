@@ -71,6 +71,11 @@ impl Counts {
     pub fn scaler_starts(&self) -> u64 {
         self.moves.min(self.cycles.0.saturating_sub(self.scaler_cycles.0))
     }
+
+    /// How often the array freezes, at most: once a move, and once a frozen edge.
+    pub fn freezes(&self) -> u64 {
+        self.moves.min(self.stall_scaler.0)
+    }
 }
 
 impl AddAssign for FlipFlops {

@@ -5,8 +5,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use tridot_sim::arch::Architecture;
 use tridot_sim::calibrate::fit::Errors;
-use tridot_sim::calibrate::{self, Facts, Fitted, Measured, Recipe, Source, Stimulus};
-use tridot_sim::energy::EnergyTable;
+use tridot_sim::calibrate::{
+    self, Facts, Fitted, Measured, Recipe, Seen, Source, Stimulus, control_fj,
+};
 use tridot_sim::liberty::Library;
 use tridot_sim::mapping::StepIndex;
 use tridot_sim::units::Megahertz;
@@ -19,9 +20,6 @@ use crate::{files, threads};
 mod report;
 
 use report::Report;
-
-/// Each of so many recipes runs on the array, too.
-const ARRAY_OF: usize = 5;
 
 /// Windows of one architecture on its gates.
 struct Run<'l> {
@@ -39,7 +37,6 @@ pub(crate) fn run(arguments: &CalibrateArgs, printer: &Printer) -> Result<Verdic
     let arch = calibrate::engine(&architecture(arguments)?);
     let library = files::liberty::read_liberty(&arguments.library.liberty)?;
     let wire_ff = gates::wire_ff(&arguments.library, &library)?;
-    let name = name(arguments);
     let bar = printer.bar("calibrate", 2);
     let recipes = calibrate::calibration();
     let one = windows(arguments, &recipes, &arch, &library, wire_ff)?;
@@ -47,38 +44,47 @@ pub(crate) fn run(arguments: &CalibrateArgs, printer: &Printer) -> Result<Verdic
     if let Some(verdict) = report::difference(&arch, &one, printer)? {
         return Ok(verdict);
     }
-    let measured: Vec<Measured> = (0..recipes.len()).map(|i| one.measured(i, &one.timed)).collect();
-    let fitted = Fitted::new(&one.windows, &measured, &arch);
     let array = square(&arch, Megahertz(1e6 / one.core.timing.slowest_ps));
-    let some: Vec<Recipe> = recipes.iter().copied().step_by(ARRAY_OF).collect();
-    let four = windows(arguments, &some, &array, &library, wire_ff)?;
+    let of_arrays = calibrate::calibration_of_arrays();
+    let four = windows(arguments, &of_arrays, &array, &library, wire_ff)?;
     bar.finish_and_clear();
     if let Some(verdict) = report::difference(&array, &four, printer)? {
         return Ok(verdict);
     }
-    let mut facts = Facts {
-        name: name.clone(),
+    let costs = [one.all_measured(), four.all_measured()];
+    let fitted = Fitted::new(&[one.seen(&arch, &costs[0]), four.seen(&array, &costs[1])]);
+    let (of_one, of_four) = fitted.cross_validated.split_at(recipes.len());
+    let clock = |run: &Run<'_>| run.core.power.clock_fj.iter().sum::<f64>();
+    let flip_flop_fj = one.core.power.flip_flop_fj();
+    let facts = Facts {
+        name: name(arguments),
         node_nm: arguments.node_nm,
         voltage_v: library.voltage_v,
         arch: &arch,
         power: &one.core.power,
-        slowest_ps: one.core.timing.slowest_ps,
+        slowest_ps: one.core.timing.slowest_ps.max(four.core.timing.slowest_ps),
         windows: &one.windows,
-        errors_percent: percent(Errors::of(&fitted.cross_validated)),
-        array_percent: (0.0, 0.0),
+        errors_percent: percent(Errors::of(of_one)),
+        array_percent: percent(Errors::of(of_four)),
+        control_fj: control_fj(flip_flop_fj, (clock(&one), &arch), (clock(&four), &array)),
         texts: texts(&library, &one.core, wire_ff)?,
     };
-    // The array is priced by the table that the engine gave.
-    let table = EnergyTable::from_toml(&calibrate::table(&facts, &fitted)?)?;
-    let errors = array_errors(&table.at_any_clock(), &array, &four)?;
-    let mean = errors.iter().sum::<f64>() / errors.len() as f64;
-    facts.array_percent = (100.0 * mean, 100.0 * Errors::of(&errors).worst);
     files::write(&arguments.output, calibrate::table(&facts, &fitted)?.as_bytes())?;
-    Report::new(arguments, &recipes, &facts, &fitted, &one, &four).tell(printer)?;
+    Report::new(arguments, [&recipes, &of_arrays], &facts, &fitted, &one, (&four, &array))
+        .tell(printer)?;
     Ok(Verdict::Yes)
 }
 
 impl Run<'_> {
+    /// What all windows cost, timed.
+    fn all_measured(&self) -> Vec<Measured> {
+        (0..self.windows.len()).map(|window| self.measured(window, &self.timed)).collect()
+    }
+
+    fn seen<'a>(&'a self, arch: &'a Architecture, measured: &'a [Measured]) -> Seen<'a> {
+        Seen { arch, windows: &self.windows, measured }
+    }
+
     /// What a window costs with the toggles of a simulation.
     fn measured(&self, window: usize, simulated: &Simulated) -> Measured {
         self.core.measured(&simulated.toggles[window], self.windows[window].edges())
@@ -167,17 +173,6 @@ fn stimulus(
         edges,
     };
     Ok(calibrate::stimulus(&source, arch)?)
-}
-
-/// Relative errors of a table on the windows of an array.
-fn array_errors(table: &EnergyTable, arch: &Architecture, run: &Run<'_>) -> Result<Vec<f64>> {
-    let windows = run.windows.iter().enumerate();
-    let error = |(i, window): (usize, &Stimulus)| {
-        let gates = run.measured(i, &run.timed).total_fj();
-        let model = gates::priced(table, arch, window)?.logic_fj();
-        Ok((model - gates) / gates)
-    };
-    windows.map(error).collect()
 }
 
 fn percent(errors: Errors) -> (f64, f64) {

@@ -1,11 +1,12 @@
 //! Synthesis of the machine's core with a library's cells, and windows simulated on them.
 
+use std::collections::BTreeMap;
 use std::io::BufRead;
 
 use anyhow::{Result, bail};
 use tridot_sim::arch::Architecture;
 use tridot_sim::calibrate::{
-    self, BENCH, Clock, Delays, Measured, Netlist, Power, RESETS, Span, Stimulus, Timing,
+    self, BENCH, Clock, Delays, Measured, Netlist, Power, Quantity, RESETS, Span, Stimulus, Timing,
 };
 use tridot_sim::energy::{Breakdown, EnergyTable, Priced, Prices, Storage};
 use tridot_sim::liberty::Library;
@@ -128,27 +129,12 @@ pub(super) fn wire_ff(arguments: &LibraryArgs, library: &Library) -> Result<f64>
     Ok(wire_ff)
 }
 
-/// What a table says of a window.
-pub(super) struct PricedWindow {
-    pub(super) breakdown: Breakdown,
-}
-
-impl PricedWindow {
-    /// Everything but memories, which are no part of the core.
-    pub(super) fn logic_fj(&self) -> f64 {
-        let parts = &self.breakdown;
-        let memories = [parts.activation_reads, parts.weight_reads, parts.output_writes];
-        let memories: f64 = memories.iter().map(|part| part.value()).sum();
-        (parts.total().value() - memories) * 1e3
-    }
-}
-
 /// Prices the counts of a window.
 pub(super) fn priced(
     table: &EnergyTable,
     arch: &Architecture,
     window: &Stimulus,
-) -> Result<PricedWindow> {
+) -> Result<Breakdown> {
     let prices = Prices::new(table, arch, Storage { activation_bits: 8, weight_bits: 8 })?;
     let priced = Priced {
         counts: &window.counts,
@@ -156,7 +142,12 @@ pub(super) fn priced(
         input_bits: 8,
         output_bits: 8,
     };
-    Ok(PricedWindow { breakdown: prices.layer("window", &priced)? })
+    Ok(prices.layer("window", &priced)?)
+}
+
+/// What a window has of every quantity that has a price.
+pub(super) fn quantities(window: &Stimulus, arch: &Architecture) -> BTreeMap<&'static str, f64> {
+    Quantity::ALL.iter().map(|one| (one.row(), one.amount(window, arch))).collect()
 }
 
 /// How gates settle.

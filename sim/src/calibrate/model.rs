@@ -39,11 +39,18 @@ pub enum Quantity {
     StartEngine,
     /// Flip-flops of shadow bank and scalers, likewise.
     StartScaler,
+    /// Flip-flops of the buses, each time that the array freezes.
+    FreezeBus,
+    /// Flip-flops of the engines, likewise.
+    FreezeEngine,
 }
 
 /// Parts that are fitted together, and what their energy is taken to depend on.
 const GROUPS: [(&[Part], &[Quantity]); 3] = [
-    (&[Part::Bus], &[Quantity::ActivationBus, Quantity::WeightBus, Quantity::StartBus]),
+    (
+        &[Part::Bus],
+        &[Quantity::ActivationBus, Quantity::WeightBus, Quantity::StartBus, Quantity::FreezeBus],
+    ),
     (
         &[Part::Engine, Part::Tree],
         &[
@@ -54,6 +61,7 @@ const GROUPS: [(&[Part], &[Quantity]); 3] = [
             Quantity::Tree,
             Quantity::Accumulators,
             Quantity::StartEngine,
+            Quantity::FreezeEngine,
         ],
     ),
     (
@@ -71,7 +79,7 @@ const GROUPS: [(&[Part], &[Quantity]); 3] = [
 
 impl Quantity {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::ActivationBus,
         Self::WeightBus,
         Self::ActivationFanOut,
@@ -87,6 +95,8 @@ impl Quantity {
         Self::StartBus,
         Self::StartEngine,
         Self::StartScaler,
+        Self::FreezeBus,
+        Self::FreezeEngine,
     ];
 
     /// The row of an energy table.
@@ -107,6 +117,8 @@ impl Quantity {
             Self::StartBus => "start.bus",
             Self::StartEngine => "start.engine",
             Self::StartScaler => "start.scaler",
+            Self::FreezeBus => "freeze.bus",
+            Self::FreezeEngine => "freeze.engine",
         }
     }
 
@@ -131,6 +143,8 @@ impl Quantity {
             Self::StartBus => starts * flip_flops.of_buses(),
             Self::StartEngine => starts * flip_flops.of_engines(),
             Self::StartScaler => starts * flip_flops.of_scalers(),
+            Self::FreezeBus => window.counts.freezes() * flip_flops.of_buses(),
+            Self::FreezeEngine => window.counts.freezes() * flip_flops.of_engines(),
         };
         amount as f64
     }
@@ -154,29 +168,63 @@ impl Measured {
     }
 }
 
+/// Windows of one core.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// Its architecture.
+    pub arch: &'a Architecture,
+    /// What the models count.
+    pub windows: &'a [Stimulus],
+    /// What the gates cost.
+    pub measured: &'a [Measured],
+}
+
+/// fJ a cycle of the clock of flip-flops that are not counted, for the array and for each column, from the clocks of one engine and of
+/// 2×2 engines; `flip_flop_fj` is that of one flip-flop.
+pub fn control_fj(
+    flip_flop_fj: f64,
+    one: (f64, &Architecture),
+    four: (f64, &Architecture),
+) -> (f64, f64) {
+    let uncounted = |(clock_fj, arch): (f64, &Architecture)| {
+        (clock_fj - flip_flop_fj * arch.flip_flops().total() as f64).max(0.0)
+    };
+    let (one, four) = (uncounted(one), uncounted(four));
+    let column = (four - one).clamp(0.0, one);
+    (one - column, column)
+}
+
 /// Prices in fJ, and how well they foretell.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fitted {
     /// Of each quantity, in the order of [`Quantity::ALL`].
     pub prices_fj: Vec<f64>,
-    /// Of each window: the relative error of the prices that were fitted to it and all others.
+    /// Of each window, those of the first core first: the relative error of the prices that were fitted to it and all others.
     pub errors: Vec<f64>,
     /// Of each window: that of prices that were fitted to all others.
     pub cross_validated: Vec<f64>,
 }
 
 impl Fitted {
-    /// Fits prices to windows of one core.
-    pub fn new(windows: &[Stimulus], measured: &[Measured], arch: &Architecture) -> Self {
+    /// Fits prices to windows of several cores together.
+    pub fn new(seen: &[Seen<'_>]) -> Self {
+        let all = || {
+            seen.iter().flat_map(|core| {
+                core.windows
+                    .iter()
+                    .zip(core.measured)
+                    .map(|(window, cost)| (core.arch, window, cost))
+            })
+        };
+        let count = all().count();
         let mut fitted = Self {
             prices_fj: vec![0.0; Quantity::ALL.len()],
-            errors: vec![0.0; windows.len()],
-            cross_validated: vec![0.0; windows.len()],
+            errors: vec![0.0; count],
+            cross_validated: vec![0.0; count],
         };
         for (parts, quantities) in GROUPS {
-            let pairs = windows.iter().zip(measured);
-            let observations: Vec<Observation> = pairs
-                .map(|(window, measured)| Observation {
+            let observations: Vec<Observation> = all()
+                .map(|(arch, window, measured)| Observation {
                     amounts: quantities.iter().map(|one| one.amount(window, arch)).collect(),
                     cost: parts.iter().map(|&part| measured.toggles_fj[part as usize]).sum(),
                     total: measured.total_fj(),

@@ -93,6 +93,11 @@ impl Power {
         energy
     }
 
+    /// fJ a clock cycle of one flip-flop, on average.
+    pub fn flip_flop_fj(&self) -> f64 {
+        self.clock_fj.iter().sum::<f64>() / self.flip_flops as f64
+    }
+
     /// µm² of all cells.
     pub fn area_um2(&self) -> f64 {
         self.flip_flop_area_um2 + self.logic_area_um2.iter().sum::<f64>()

@@ -35,8 +35,10 @@ pub struct Facts<'a> {
     pub windows: &'a [Stimulus],
     /// Cross-validated errors, in percent: mean and worst.
     pub errors_percent: (f64, f64),
-    /// Error of a 2×2 array priced with this table, in percent: its mean with sign, and the worst amount.
+    /// The same of the windows of a 2×2 array: mean and worst.
     pub array_percent: (f64, f64),
+    /// fJ a cycle of flip-flops that are not counted: of the array, of each column.
+    pub control_fj: (f64, f64),
     /// Texts of `[calibration]`: library, recipe, simulation, wire load.
     pub texts: [String; 4],
 }
@@ -109,7 +111,10 @@ impl Writer {
     fn prices(&mut self, facts: &Facts<'_>, fitted: &Fitted) {
         for (quantity, price) in Quantity::ALL.iter().zip(&fitted.prices_fj) {
             let amount = |window| quantity.amount(window, facts.arch);
-            if facts.windows.iter().map(amount).sum::<f64>() != 0.0 {
+            let amount: f64 = facts.windows.iter().map(amount).sum();
+            // An engine never freezes; the array does.
+            let freezes = matches!(quantity, Quantity::FreezeBus | Quantity::FreezeEngine);
+            if amount != 0.0 || freezes {
                 let head = format!("[{}]", quantity.row());
                 self.row(&head, "", *price, "fJ", &self.source.clone());
             }
@@ -124,8 +129,11 @@ impl Writer {
             "{source}; its {} flip-flops spread over the {counted} of the data path that are counted",
             power.flip_flops
         );
-        let clock: f64 = power.clock_fj.iter().sum();
-        self.row("[clock]", "", clock / counted, "fJ", &spread);
+        self.row("[clock]", "", power.flip_flop_fj(), "fJ", &source);
+        let others =
+            format!("{source} and on a 2×2 array; clock of the flip-flops that are not counted");
+        self.row("[control.array]", "", facts.control_fj.0, "fJ", &others);
+        self.row("[control.column]", "", facts.control_fj.1, "fJ", &others);
         self.row("[leakage]", "", power.leakage_nw / power.area_um2(), "nW/um2", &source);
         let slowest = format!("{source}; static timing, reset and layer registers constant");
         self.row("[max_clock]", "", 1e6 / facts.slowest_ps, "MHz", &slowest);

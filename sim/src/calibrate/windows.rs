@@ -1,4 +1,4 @@
-//! The windows that an engine is calibrated on, and others to try the result on.
+//! The windows that an engine and a small array of engines are calibrated on.
 
 use crate::Error;
 use crate::arch::{Architecture, ClockGating};
@@ -143,8 +143,8 @@ pub fn calibration() -> Vec<Recipe> {
     recipes
 }
 
-/// Recipes of other zero fractions, chunks and passes, to try a table on.
-pub fn held_out() -> Vec<Recipe> {
+/// The recipes for an array: fewer, of other zero fractions and passes, and bound by the scaler where a dot product is one chunk.
+pub fn calibration_of_arrays() -> Vec<Recipe> {
     let mut recipes = Vec::new();
     for (i, activations) in Activations::KINDS.into_iter().enumerate() {
         for (j, zero_percent) in [10, 40, 65].into_iter().enumerate() {
@@ -153,9 +153,9 @@ pub fn held_out() -> Vec<Recipe> {
                 activations,
                 zero_percent,
                 trits: if at % 2 == 0 { Trits::Streaming } else { Trits::Held },
-                chunks: [9, 2, 16][at % 3],
-                passes: [1, 2, 3][i % 3],
-                is_fixed: at % 3 == 2,
+                chunks: [1, 2, 9][at % 3],
+                passes: [2, 1, 3][i % 3],
+                is_fixed: at % 4 == 3,
             });
         }
     }

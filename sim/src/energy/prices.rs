@@ -2,7 +2,7 @@
 
 use super::Breakdown;
 use super::area::Area;
-use super::raw::{Group, Net};
+use super::raw::Net;
 use super::storage::{Memory, Storage};
 use super::table::EnergyTable;
 use crate::Error;
@@ -53,6 +53,10 @@ pub struct Prices {
     clock: f64,
     /// All load enables, each time that the scalers begin to take.
     start: f64,
+    /// The same each time that the array freezes.
+    freeze: f64,
+    /// Flip-flops that are not counted: a cycle of dot products.
+    control: f64,
     /// A cycle.
     leakage: f64,
 }
@@ -100,12 +104,6 @@ impl Prices {
             *price = level(i, bits);
         }
         let flip_flops = arch.flip_flops();
-        let starts = [
-            (Group::Bus, flip_flops.of_buses()),
-            (Group::Engine, flip_flops.of_engines()),
-            (Group::Scaler, flip_flops.of_scalers()),
-        ];
-        let starts = starts.iter().map(|&(group, count)| table.start(group) * count as f64);
         let fan_out = |fan_out: Net, engines: usize| net(fan_out, 0.0) * engines as f64;
         let measured =
             [Net::ScalerOperand, Net::ScalerScale, Net::ScalerProduct].map(|net| table.toggle(net));
@@ -135,7 +133,9 @@ impl Prices {
             vector_multiply: table.multiplication(MAX_ACTIVATION_BITS, arch.scale_bits),
             vector_add: table.add.at(f64::from(MAX_Y_BITS)),
             clock: table.clock.unwrap_or(0.0),
-            start: starts.sum(),
+            start: table.start_of(flip_flops),
+            freeze: table.freeze_of(flip_flops),
+            control: table.control.0 + table.control.1 * arch.columns as f64,
             leakage: leakage * cycle_us * 1e-3,
         })
     }
@@ -167,7 +167,9 @@ impl Prices {
             vector: part(vector)?,
             clock: part(
                 n(counts.flip_flop_cycles.total()) * self.clock
-                    + n(counts.scaler_starts()) * self.start,
+                    + n(counts.scaler_starts()) * self.start
+                    + n(counts.freezes()) * self.freeze
+                    + n(counts.cycles.0 - counts.vector_cycles.0) * self.control,
             )?,
             leakage: part(n(counts.cycles.0) * self.leakage)?,
             ..Breakdown::default()

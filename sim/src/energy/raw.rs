@@ -30,6 +30,9 @@ pub(super) struct Raw {
     pub(super) toggle: BTreeMap<Net, Row>,
     #[serde(default)]
     pub(super) start: BTreeMap<Group, Row>,
+    #[serde(default)]
+    pub(super) freeze: BTreeMap<Group, Row>,
+    pub(super) control: Option<Control>,
     pub(super) clock: Option<Row>,
     pub(super) leakage: Option<Row>,
     pub(super) max_clock: Option<Row>,
@@ -52,6 +55,14 @@ pub(super) struct RawCalibration {
     pub(super) simulation: String,
     pub(super) wire_load: String,
     pub(super) windows: String,
+}
+
+/// Clocks of flip-flops that are not counted.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Control {
+    pub(super) array: Row,
+    pub(super) column: Row,
 }
 
 /// Flip-flops whose load enables have a row of their own in a calibrated table.

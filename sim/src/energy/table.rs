@@ -1,8 +1,11 @@
 //! An energy table: what events cost at one node and voltage, each number with its source.
 
+use std::collections::BTreeMap;
+
 use super::curve::{Curve, Grid};
 use super::raw::{self, Group, Net, Raw, Row};
 use crate::Error;
+use crate::arch::FlipFlops;
 
 /// The version of the file form that this reader accepts.
 pub const FORMAT: i64 = 1;
@@ -51,6 +54,10 @@ pub struct EnergyTable {
     pub(super) toggle: Vec<(Net, f64)>,
     /// pJ a flip-flop each time that the scalers begin to take, by group.
     pub(super) start: Vec<(Group, f64)>,
+    /// pJ a flip-flop each time that the array freezes, by group.
+    pub(super) freeze: Vec<(Group, f64)>,
+    /// pJ a cycle of dot products: of the array, and of each column.
+    pub(super) control: (f64, f64),
     /// pJ a flip-flop and edge at which it is clocked.
     pub(super) clock: Option<f64>,
     /// nW a µm².
@@ -133,9 +140,14 @@ impl EnergyTable {
         self.toggle.iter().find(|row| row.0 == net).map(|row| row.1)
     }
 
-    /// pJ a flip-flop of a group each time that the scalers begin to take, or 0.
-    pub(super) fn start(&self, group: Group) -> f64 {
-        self.start.iter().find(|row| row.0 == group).map_or(0.0, |row| row.1)
+    /// pJ of the flip-flops of an array each time that the scalers begin to take.
+    pub(super) fn start_of(&self, flip_flops: &FlipFlops) -> f64 {
+        of_groups(&self.start, flip_flops)
+    }
+
+    /// pJ of the flip-flops of an array each time that it freezes.
+    pub(super) fn freeze_of(&self, flip_flops: &FlipFlops) -> f64 {
+        of_groups(&self.freeze, flip_flops)
     }
 
     /// pJ a toggled output bit of an adder: half of its bits toggle in an average addition.
@@ -263,6 +275,18 @@ impl Checker {
         Grid::new(&place, points)
     }
 
+    /// Rows of groups of flip-flops.
+    fn groups(
+        &mut self,
+        what: &str,
+        rows: &BTreeMap<Group, Row>,
+    ) -> Result<Vec<(Group, f64)>, Error> {
+        let row = |(group, row): (&Group, &Row)| {
+            Ok((*group, self.value(&format!("{what}.{}", group.name()), row, ENERGY)?))
+        };
+        rows.iter().map(row).collect()
+    }
+
     fn single(
         &mut self,
         what: &str,
@@ -290,10 +314,15 @@ fn checked(raw: Raw) -> Result<EnergyTable, Error> {
     for (net, row) in &raw.toggle {
         toggle.push((*net, checker.value(&format!("toggle.{}", net.name()), row, ENERGY)?));
     }
-    let mut start = Vec::with_capacity(raw.start.len());
-    for (group, row) in &raw.start {
-        start.push((*group, checker.value(&format!("start.{}", group.name()), row, ENERGY)?));
-    }
+    let start = checker.groups("start", &raw.start)?;
+    let freeze = checker.groups("freeze", &raw.freeze)?;
+    let control = match &raw.control {
+        None => (0.0, 0.0),
+        Some(rows) => (
+            checker.value("control.array", &rows.array, ENERGY)?,
+            checker.value("control.column", &rows.column, ENERGY)?,
+        ),
+    };
     let place = format!("{}, calibration", checker.table);
     let calibration = raw.calibration.map(|raw| calibration(&place, raw)).transpose()?;
     Ok(EnergyTable {
@@ -309,6 +338,8 @@ fn checked(raw: Raw) -> Result<EnergyTable, Error> {
         max_clock,
         toggle,
         start,
+        freeze,
+        control,
         calibration,
         name: raw.name,
         node_nm: raw.node_nm,
@@ -317,6 +348,16 @@ fn checked(raw: Raw) -> Result<EnergyTable, Error> {
         scaled_rows: checker.scaled_rows,
         n_rows: checker.n_rows,
     })
+}
+
+/// Each group's price times its flip-flops.
+fn of_groups(rows: &[(Group, f64)], flip_flops: &FlipFlops) -> f64 {
+    let count = |group| match group {
+        Group::Bus => flip_flops.of_buses(),
+        Group::Engine => flip_flops.of_engines(),
+        Group::Scaler => flip_flops.of_scalers(),
+    };
+    rows.iter().map(|&(group, price)| price * count(group) as f64).sum()
 }
 
 fn calibration(place: &str, raw: raw::RawCalibration) -> Result<Calibration, Error> {

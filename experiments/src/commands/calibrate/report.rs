@@ -1,10 +1,13 @@
 //! What a calibration found, for people and programs.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use serde::Serialize;
 use tridot_sim::arch::Architecture;
-use tridot_sim::calibrate::{Facts, Fitted, Quantity, Recipe};
+use tridot_sim::calibrate::{ByPart, Facts, Fitted, Quantity, Recipe};
 
+use super::super::gates;
 use super::Run;
 use crate::cli::{CalibrateArgs, Verdict};
 use crate::print::{Printer, grouped};
@@ -41,12 +44,16 @@ struct Price {
     energy_fj: f64,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Window {
     name: String,
+    array: String,
     edges: u64,
     steps: u64,
     gates_fj: f64,
+    /// Of the gates, without clock and leakage.
+    gates_parts_fj: ByPart,
+    quantities: BTreeMap<&'static str, f64>,
     error_percent: f64,
     cross_validated_error_percent: f64,
 }
@@ -87,20 +94,27 @@ pub(super) fn difference(
 impl Report {
     pub(super) fn new(
         arguments: &CalibrateArgs,
-        recipes: &[Recipe],
+        recipes: [&[Recipe]; 2],
         facts: &Facts<'_>,
         fitted: &Fitted,
         one: &Run<'_>,
-        four: &Run<'_>,
+        (four, array): (&Run<'_>, &Architecture),
     ) -> Self {
         let (glitch_factor, glitches) = one.glitches();
-        let window = |(i, recipe): (usize, &Recipe)| Window {
-            name: recipe.name(),
-            edges: one.windows[i].edges(),
-            steps: one.windows[i].counts.steps,
-            gates_fj: one.measured(i, &one.timed).total_fj(),
-            error_percent: 100.0 * fitted.errors[i],
-            cross_validated_error_percent: 100.0 * fitted.cross_validated[i],
+        let windows = |run: &Run<'_>, arch: &Architecture, of: usize| -> Vec<Window> {
+            let first = of * recipes[0].len();
+            let window = |(i, recipe): (usize, &Recipe)| Window {
+                name: recipe.name(),
+                array: format!("{}×{}", arch.rows, arch.columns),
+                edges: run.windows[i].edges(),
+                steps: run.windows[i].counts.steps,
+                gates_parts_fj: run.measured(i, &run.timed).toggles_fj,
+                quantities: gates::quantities(&run.windows[i], arch),
+                gates_fj: run.measured(i, &run.timed).total_fj(),
+                error_percent: 100.0 * fitted.errors[first + i],
+                cross_validated_error_percent: 100.0 * fitted.cross_validated[first + i],
+            };
+            recipes[of].iter().enumerate().map(window).collect()
         };
         let price =
             |(quantity, &price): (&Quantity, &f64)| Price { row: quantity.row(), energy_fj: price };
@@ -126,7 +140,7 @@ impl Report {
             glitch_mean_error_percent: 100.0 * glitches.mean,
             glitch_worst_error_percent: 100.0 * glitches.worst,
             prices: Quantity::ALL.iter().zip(&fitted.prices_fj).map(price).collect(),
-            windows: recipes.iter().enumerate().map(window).collect(),
+            windows: [windows(one, facts.arch, 0), windows(four, array, 1)].concat(),
         }
     }
 
@@ -134,6 +148,7 @@ impl Report {
         let row = |window: &Window| {
             vec![
                 window.name.clone(),
+                window.array.clone(),
                 window.edges.to_string(),
                 window.steps.to_string(),
                 format!("{:.3}", window.gates_fj / 1000.0 / window.edges as f64),
@@ -141,8 +156,15 @@ impl Report {
                 format!("{:+.1}", window.cross_validated_error_percent),
             ]
         };
-        let heads =
-            ["window", "edges", "steps", "gates_pj_per_cycle", "error_%", "left_out_error_%"];
+        let heads = [
+            "window",
+            "array",
+            "edges",
+            "steps",
+            "gates_pj_per_cycle",
+            "error_%",
+            "left_out_error_%",
+        ];
         printer.table(&heads, self.windows.iter().map(row));
         let row = |price: &Price| vec![price.row.to_owned(), format!("{:.3}", price.energy_fj)];
         printer.table(&["row", "fj"], self.prices.iter().map(row));
@@ -165,7 +187,7 @@ impl Report {
             self.glitch_worst_error_percent
         ));
         printer.line(format_args!(
-            "left-out windows: mean error {:.2} %, worst {:.2} %; 2×2 array: mean error {:+.2} %, worst {:.2} %",
+            "left-out windows: mean error {:.2} %, worst {:.2} %; 2×2 array: mean error {:.2} %, worst {:.2} %",
             self.mean_error_percent,
             self.worst_error_percent,
             self.array_mean_error_percent,

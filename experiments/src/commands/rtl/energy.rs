@@ -1,5 +1,7 @@
 //! `tridot rtl energy`: windows of layers through gates and simulator.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 use tridot_sim::arch::{Architecture, ClockGating};
@@ -40,6 +42,9 @@ struct Layer {
     gates: Energies,
     simulator: Energies,
     error_percent: f64,
+    /// Of the gates, without clock and leakage.
+    gates_parts_fj: ByPart,
+    quantities: BTreeMap<&'static str, f64>,
 }
 
 /// pJ of a window.
@@ -92,7 +97,7 @@ pub(super) fn run(arguments: &RtlEnergyArgs, printer: &Printer) -> Result<Verdic
         let measured = core.measured(&seen.toggles[i], window.edges());
         let at_clock = gates::leakage_fj(&core, &arch, window.edges());
         let of_gates = of_gates(&measured.toggles_fj, measured.clock_fj, at_clock);
-        let simulator = of_simulator(&gates::priced(&table, &arch, window)?.breakdown);
+        let simulator = of_simulator(&gates::priced(&table, &arch, window)?);
         layers.push(Layer {
             name: job.name.clone(),
             tile: places[i].0,
@@ -101,6 +106,8 @@ pub(super) fn run(arguments: &RtlEnergyArgs, printer: &Printer) -> Result<Verdic
             steps: window.counts.steps,
             error_percent: 100.0 * (simulator.total_pj / of_gates.total_pj - 1.0),
             gates: of_gates,
+            gates_parts_fj: measured.toggles_fj,
+            quantities: gates::quantities(window, &arch),
             simulator,
         });
     }
