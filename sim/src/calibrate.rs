@@ -26,3 +26,6 @@ pub use verilog::{BENCH, Clock, Delays, GATES, bench, gates};
 pub use windows::{
     Activations, Recipe, Sample, Trits, calibration, calibration_of_arrays, engine, sample,
 };
+
+#[cfg(test)]
+mod tests;

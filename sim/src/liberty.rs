@@ -158,3 +158,6 @@ fn line_of(place: &str, text: &str, offset: usize) -> String {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+pub(crate) use tests::TINY;

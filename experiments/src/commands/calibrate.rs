@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &CalibrateArgs, printer: &Printer) -> Result<Verdic
         return Ok(verdict);
     }
     let costs = [one.all_measured(), four.all_measured()];
-    let fitted = Fitted::new(&[one.seen(&arch, &costs[0]), four.seen(&array, &costs[1])]);
+    let fitted = Fitted::new(&one.seen(&arch, &costs[0]), &four.seen(&array, &costs[1]));
     let (of_one, of_four) = fitted.cross_validated.split_at(recipes.len());
     let clock = |run: &Run<'_>| run.core.power.clock_fj.iter().sum::<f64>();
     let flip_flop_fj = one.core.power.flip_flop_fj();
@@ -140,7 +140,8 @@ fn windows<'l>(
     wire_ff: f64,
 ) -> Result<Run<'l>> {
     let core = gates::synthesize(arch, library, wire_ff)?;
-    let edges = u64::from(arguments.edges);
+    // An array has the gates of four engines.
+    let edges = u64::from(arguments.edges) / if 1 < arch.engines() { 2 } else { 1 };
     let seed = arguments.seed;
     let windows = threads::map(
         recipes.len(),

@@ -45,11 +45,14 @@ pub enum Quantity {
     FreezeEngine,
 }
 
-/// Parts that are fitted together, and what their energy is taken to depend on.
-const GROUPS: [(&[Part], &[Quantity]); 3] = [
+/// Parts that are fitted together, what their energy is taken to depend on, and what it depends on in arrays that freeze.
+type Fit = (&'static [Part], &'static [Quantity], Option<Quantity>);
+
+const GROUPS: [Fit; 3] = [
     (
         &[Part::Bus],
-        &[Quantity::ActivationBus, Quantity::WeightBus, Quantity::StartBus, Quantity::FreezeBus],
+        &[Quantity::ActivationBus, Quantity::WeightBus, Quantity::StartBus],
+        Some(Quantity::FreezeBus),
     ),
     (
         &[Part::Engine, Part::Tree],
@@ -61,8 +64,8 @@ const GROUPS: [(&[Part], &[Quantity]); 3] = [
             Quantity::Tree,
             Quantity::Accumulators,
             Quantity::StartEngine,
-            Quantity::FreezeEngine,
         ],
+        Some(Quantity::FreezeEngine),
     ),
     (
         &[Part::Scaler],
@@ -74,6 +77,7 @@ const GROUPS: [(&[Part], &[Quantity]); 3] = [
             Quantity::ScalerY,
             Quantity::StartScaler,
         ],
+        None,
     ),
 ];
 
@@ -179,6 +183,19 @@ pub struct Seen<'a> {
     pub measured: &'a [Measured],
 }
 
+impl Seen<'_> {
+    /// What some parts cost in each window, and what there was of some quantities.
+    fn observations(&self, parts: &[Part], quantities: &[Quantity]) -> Vec<Observation> {
+        let windows = self.windows.iter().zip(self.measured);
+        let observation = |(window, measured): (&Stimulus, &Measured)| Observation {
+            amounts: quantities.iter().map(|one| one.amount(window, self.arch)).collect(),
+            cost: parts.iter().map(|&part| measured.toggles_fj[part as usize]).sum(),
+            total: measured.total_fj(),
+        };
+        windows.map(observation).collect()
+    }
+}
+
 /// fJ a cycle of the clock of flip-flops that are not counted, for the array and for each column, from the clocks of one engine and of
 /// 2×2 engines; `flip_flop_fj` is that of one flip-flop.
 pub fn control_fj(
@@ -199,46 +216,61 @@ pub fn control_fj(
 pub struct Fitted {
     /// Of each quantity, in the order of [`Quantity::ALL`].
     pub prices_fj: Vec<f64>,
-    /// Of each window, those of the first core first: the relative error of the prices that were fitted to it and all others.
+    /// Of each window, those of the engine first: the relative error of the prices that were fitted to it and all others.
     pub errors: Vec<f64>,
     /// Of each window: that of prices that were fitted to all others.
     pub cross_validated: Vec<f64>,
 }
 
 impl Fitted {
-    /// Fits prices to windows of several cores together.
-    pub fn new(seen: &[Seen<'_>]) -> Self {
-        let all = || {
-            seen.iter().flat_map(|core| {
-                core.windows
-                    .iter()
-                    .zip(core.measured)
-                    .map(|(window, cost)| (core.arch, window, cost))
-            })
-        };
-        let count = all().count();
+    /// Fits all prices but those of freezes to windows of one engine, which never freezes, and those of freezes to what they leave
+    /// of the windows of an array. Cross-validated errors of the array's windows are of these prices: no other one saw them.
+    pub fn new(one: &Seen<'_>, array: &Seen<'_>) -> Self {
         let mut fitted = Self {
             prices_fj: vec![0.0; Quantity::ALL.len()],
-            errors: vec![0.0; count],
-            cross_validated: vec![0.0; count],
+            errors: vec![0.0; one.windows.len() + array.windows.len()],
+            cross_validated: vec![0.0; one.windows.len() + array.windows.len()],
         };
-        for (parts, quantities) in GROUPS {
-            let observations: Vec<Observation> = all()
-                .map(|(arch, window, measured)| Observation {
-                    amounts: quantities.iter().map(|one| one.amount(window, arch)).collect(),
-                    cost: parts.iter().map(|&part| measured.toggles_fj[part as usize]).sum(),
-                    total: measured.total_fj(),
-                })
-                .collect();
-            let prices = fit(&observations);
+        for (parts, quantities, freeze) in GROUPS {
+            let of_one = one.observations(parts, quantities);
+            let of_array = array.observations(parts, quantities);
+            let prices = fit(&of_one);
             for (quantity, price) in quantities.iter().zip(&prices) {
                 fitted.prices_fj[*quantity as usize] += price;
             }
-            let errors = observations.iter().map(|one| error(&prices, one));
+            let mut left: Vec<f64> = of_array.iter().map(|seen| error(&prices, seen)).collect();
+            if let Some(freeze) = freeze {
+                let price = fitted.fit_freezes(freeze, array, &of_array, &left);
+                for ((left, seen), window) in left.iter_mut().zip(&of_array).zip(array.windows) {
+                    *left += price * freeze.amount(window, array.arch) / seen.total;
+                }
+            }
+            let errors = of_one.iter().map(|seen| error(&prices, seen)).chain(left.iter().copied());
             fitted.errors.iter_mut().zip(errors).for_each(|(sum, error)| *sum += error);
-            let errors = cross_validated(&observations);
+            let errors = cross_validated(&of_one).into_iter().chain(left);
             fitted.cross_validated.iter_mut().zip(errors).for_each(|(sum, error)| *sum += error);
         }
         fitted
+    }
+
+    /// The price of freezes that leaves least of an array's relative errors.
+    fn fit_freezes(
+        &mut self,
+        freeze: Quantity,
+        array: &Seen<'_>,
+        observations: &[Observation],
+        left: &[f64],
+    ) -> f64 {
+        let seen = observations.iter().zip(left).zip(array.windows);
+        let seen: Vec<Observation> = seen
+            .map(|((seen, left), window)| Observation {
+                amounts: vec![freeze.amount(window, array.arch)],
+                cost: -left * seen.total,
+                total: seen.total,
+            })
+            .collect();
+        let price = fit(&seen)[0];
+        self.prices_fj[freeze as usize] = price;
+        price
     }
 }

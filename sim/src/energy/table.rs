@@ -98,8 +98,11 @@ pub struct Calibration {
 }
 
 /// Name and text of each built-in table.
-const BUILT_IN: [(&str, &str); 1] =
-    [("published-45nm", include_str!("../../presets/energy/published-45nm.toml"))];
+const BUILT_IN: [(&str, &str); 3] = [
+    ("published-45nm", include_str!("../../presets/energy/published-45nm.toml")),
+    ("sky130-16x1", include_str!("../../presets/energy/sky130-16x1.toml")),
+    ("asap7-16x1", include_str!("../../presets/energy/asap7-16x1.toml")),
+];
 
 impl EnergyTable {
     /// Reads a table. Unknown, repeated and missing keys are refused with line and column, values
