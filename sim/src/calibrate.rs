@@ -28,4 +28,5 @@ pub use windows::{
 };
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these values are exact in binary")]
 mod tests;

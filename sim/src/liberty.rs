@@ -157,6 +157,7 @@ fn line_of(place: &str, text: &str, offset: usize) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these values are exact in binary")]
 mod tests;
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ fn files() -> Vec<String> {
         row("toggle.scaler_scale", "fJ", ""),
         row("start.bus", "fJ", ""),
         row("freeze.engine", "fJ", scaled),
+        row("select", "fJ", ""),
         row("control.array", "fJ", ""),
         row("control.column", "fJ", ""),
         "\n[calibration]\nlanes = 16\nbranches = 2\ntree_levels_per_stage = 2\nmean_error_percent = 2.5\n\

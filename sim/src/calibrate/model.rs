@@ -43,16 +43,18 @@ pub enum Quantity {
     FreezeBus,
     /// Flip-flops of the engines, likewise.
     FreezeEngine,
+    /// Flip-flops of the shadow bank, each time that the scalers choose among several rows.
+    Select,
 }
 
-/// Parts that are fitted together, what their energy is taken to depend on, and what it depends on in arrays that freeze.
-type Fit = (&'static [Part], &'static [Quantity], Option<Quantity>);
+/// Parts that are fitted together, what their energy is taken to depend on, and what in arrays it depends on besides.
+type Fit = (&'static [Part], &'static [Quantity], Quantity);
 
 const GROUPS: [Fit; 3] = [
     (
         &[Part::Bus],
         &[Quantity::ActivationBus, Quantity::WeightBus, Quantity::StartBus],
-        Some(Quantity::FreezeBus),
+        Quantity::FreezeBus,
     ),
     (
         &[Part::Engine, Part::Tree],
@@ -65,7 +67,7 @@ const GROUPS: [Fit; 3] = [
             Quantity::Accumulators,
             Quantity::StartEngine,
         ],
-        Some(Quantity::FreezeEngine),
+        Quantity::FreezeEngine,
     ),
     (
         &[Part::Scaler],
@@ -77,13 +79,13 @@ const GROUPS: [Fit; 3] = [
             Quantity::ScalerY,
             Quantity::StartScaler,
         ],
-        None,
+        Quantity::Select,
     ),
 ];
 
 impl Quantity {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::ActivationBus,
         Self::WeightBus,
         Self::ActivationFanOut,
@@ -101,6 +103,7 @@ impl Quantity {
         Self::StartScaler,
         Self::FreezeBus,
         Self::FreezeEngine,
+        Self::Select,
     ];
 
     /// The row of an energy table.
@@ -123,6 +126,7 @@ impl Quantity {
             Self::StartScaler => "start.scaler",
             Self::FreezeBus => "freeze.bus",
             Self::FreezeEngine => "freeze.engine",
+            Self::Select => "select",
         }
     }
 
@@ -149,6 +153,7 @@ impl Quantity {
             Self::StartScaler => starts * flip_flops.of_scalers(),
             Self::FreezeBus => window.counts.freezes() * flip_flops.of_buses(),
             Self::FreezeEngine => window.counts.freezes() * flip_flops.of_engines(),
+            Self::Select => window.counts.scaler_cycles.0 * arch.selected_flip_flops(),
         };
         amount as f64
     }
@@ -223,15 +228,14 @@ pub struct Fitted {
 }
 
 impl Fitted {
-    /// Fits all prices but those of freezes to windows of one engine, which never freezes, and those of freezes to what they leave
-    /// of the windows of an array. Cross-validated errors of the array's windows are of these prices: no other one saw them.
+    /// Fits prices to windows of one engine, and those of what only arrays do to what they leave of the windows of an array. Cross-validated errors of the array's windows are of these prices: all but three never saw them.
     pub fn new(one: &Seen<'_>, array: &Seen<'_>) -> Self {
         let mut fitted = Self {
             prices_fj: vec![0.0; Quantity::ALL.len()],
             errors: vec![0.0; one.windows.len() + array.windows.len()],
             cross_validated: vec![0.0; one.windows.len() + array.windows.len()],
         };
-        for (parts, quantities, freeze) in GROUPS {
+        for (parts, quantities, of_arrays) in GROUPS {
             let of_one = one.observations(parts, quantities);
             let of_array = array.observations(parts, quantities);
             let prices = fit(&of_one);
@@ -239,11 +243,9 @@ impl Fitted {
                 fitted.prices_fj[*quantity as usize] += price;
             }
             let mut left: Vec<f64> = of_array.iter().map(|seen| error(&prices, seen)).collect();
-            if let Some(freeze) = freeze {
-                let price = fitted.fit_freezes(freeze, array, &of_array, &left);
-                for ((left, seen), window) in left.iter_mut().zip(&of_array).zip(array.windows) {
-                    *left += price * freeze.amount(window, array.arch) / seen.total;
-                }
+            let price = fitted.fit_rest(of_arrays, array, &of_array, &left);
+            for ((left, seen), window) in left.iter_mut().zip(&of_array).zip(array.windows) {
+                *left += price * of_arrays.amount(window, array.arch) / seen.total;
             }
             let errors = of_one.iter().map(|seen| error(&prices, seen)).chain(left.iter().copied());
             fitted.errors.iter_mut().zip(errors).for_each(|(sum, error)| *sum += error);
@@ -253,10 +255,10 @@ impl Fitted {
         fitted
     }
 
-    /// The price of freezes that leaves least of an array's relative errors.
-    fn fit_freezes(
+    /// The price of a quantity that leaves least of an array's relative errors.
+    fn fit_rest(
         &mut self,
-        freeze: Quantity,
+        quantity: Quantity,
         array: &Seen<'_>,
         observations: &[Observation],
         left: &[f64],
@@ -264,13 +266,13 @@ impl Fitted {
         let seen = observations.iter().zip(left).zip(array.windows);
         let seen: Vec<Observation> = seen
             .map(|((seen, left), window)| Observation {
-                amounts: vec![freeze.amount(window, array.arch)],
+                amounts: vec![quantity.amount(window, array.arch)],
                 cost: -left * seen.total,
                 total: seen.total,
             })
             .collect();
         let price = fit(&seen)[0];
-        self.prices_fj[freeze as usize] = price;
+        self.prices_fj[quantity as usize] = price;
         price
     }
 }

@@ -218,17 +218,19 @@ fn gate<'l>(
 }
 
 /// Drivers and sinks, and an order without loops.
-fn connected<'l>(
+fn connected(
     inputs: BTreeMap<String, Port>,
     outputs: BTreeMap<String, Port>,
-    gates: Vec<Gate<'l>>,
+    gates: Vec<Gate<'_>>,
     nets: usize,
-) -> Result<Netlist<'l>, String> {
+) -> Result<Netlist<'_>, String> {
     let (mut drivers, mut sinks) = (vec![None; nets], vec![Vec::new(); nets]);
     let mut is_driven = vec![false; nets];
-    let mut drive = |net: usize| match std::mem::replace(&mut is_driven[net], true) {
-        false => Ok(()),
-        true => Err(format!("net {net} is driven twice")),
+    let mut drive = |net: usize| {
+        if std::mem::replace(&mut is_driven[net], true) {
+            return Err(format!("net {net} is driven twice"));
+        }
+        Ok(())
     };
     for signal in inputs.values().flat_map(|port| &port.bits) {
         if let Signal::Net(net) = *signal {

@@ -112,9 +112,10 @@ impl Writer {
         for (quantity, price) in Quantity::ALL.iter().zip(&fitted.prices_fj) {
             let amount = |window| quantity.amount(window, facts.arch);
             let amount: f64 = facts.windows.iter().map(amount).sum();
-            // An engine never freezes; the array does.
-            let freezes = matches!(quantity, Quantity::FreezeBus | Quantity::FreezeEngine);
-            if amount != 0.0 || freezes {
+            // One engine does none of these; the array does.
+            let of_arrays =
+                matches!(quantity, Quantity::FreezeBus | Quantity::FreezeEngine | Quantity::Select);
+            if amount != 0.0 || of_arrays {
                 let head = format!("[{}]", quantity.row());
                 self.row(&head, "", *price, "fJ", &self.source.clone());
             }
@@ -193,10 +194,9 @@ impl Writer {
         );
         for kind in ["memory_read", "memory_write"] {
             for row in source[kind].as_array().expect("rows") {
-                let number = |key: &str| match &row[key] {
-                    toml::Value::Integer(number) => *number as f64,
-                    toml::Value::Float(number) => *number,
-                    _ => unreachable!("a test reads every built-in table"),
+                let number = |key: &str| {
+                    let whole = row[key].as_integer().map(|number| number as f64);
+                    whole.or(row[key].as_float()).expect("a number")
                 };
                 let place = format!(
                     "capacity_kib = {}\nwidth_bits = {}\n{scaled}",

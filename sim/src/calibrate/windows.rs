@@ -13,7 +13,7 @@ use crate::rtl::Draw;
 pub enum Activations {
     /// All codes alike.
     Uniform,
-    /// As after a ReLU: half of them zero, large ones rare.
+    /// As after a `ReLU`: half of them zero, large ones rare.
     Rectified,
     /// Nine in ten are zero.
     Sparse,

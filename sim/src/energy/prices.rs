@@ -55,6 +55,8 @@ pub struct Prices {
     start: f64,
     /// The same each time that the array freezes.
     freeze: f64,
+    /// The shadow bank each time that the scalers choose among several rows.
+    select: f64,
     /// Flip-flops that are not counted: a cycle of dot products.
     control: f64,
     /// A cycle.
@@ -135,6 +137,7 @@ impl Prices {
             clock: table.clock.unwrap_or(0.0),
             start: table.start_of(flip_flops),
             freeze: table.freeze_of(flip_flops),
+            select: table.select * arch.selected_flip_flops() as f64,
             control: table.control.0 + table.control.1 * arch.columns as f64,
             leakage: leakage * cycle_us * 1e-3,
         })
@@ -195,6 +198,7 @@ impl Prices {
         breakdown.accumulators = part(priced(nets.accumulators, self.accumulators))?;
         breakdown.scaler = part(
             n(counts.scaler_operations) * self.scaler_multiply
+                + n(counts.scaler_cycles.0) * self.select
                 + priced(nets.scaler_operand, self.scaler_operand)
                 + priced(nets.scaler_scale, self.scaler_scale)
                 + priced(nets.scaler_product, self.scaler_product)

@@ -32,6 +32,7 @@ pub(super) struct Raw {
     pub(super) start: BTreeMap<Group, Row>,
     #[serde(default)]
     pub(super) freeze: BTreeMap<Group, Row>,
+    pub(super) select: Option<Row>,
     pub(super) control: Option<Control>,
     pub(super) clock: Option<Row>,
     pub(super) leakage: Option<Row>,

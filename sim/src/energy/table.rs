@@ -56,6 +56,8 @@ pub struct EnergyTable {
     pub(super) start: Vec<(Group, f64)>,
     /// pJ a flip-flop each time that the array freezes, by group.
     pub(super) freeze: Vec<(Group, f64)>,
+    /// pJ a flip-flop of the shadow bank each time that the scalers choose among several rows.
+    pub(super) select: f64,
     /// pJ a cycle of dot products: of the array, and of each column.
     pub(super) control: (f64, f64),
     /// pJ a flip-flop and edge at which it is clocked.
@@ -319,6 +321,7 @@ fn checked(raw: Raw) -> Result<EnergyTable, Error> {
     }
     let start = checker.groups("start", &raw.start)?;
     let freeze = checker.groups("freeze", &raw.freeze)?;
+    let select = checker.single("select", raw.select.as_ref(), ENERGY)?.unwrap_or(0.0);
     let control = match &raw.control {
         None => (0.0, 0.0),
         Some(rows) => (
@@ -342,6 +345,7 @@ fn checked(raw: Raw) -> Result<EnergyTable, Error> {
         toggle,
         start,
         freeze,
+        select,
         control,
         calibration,
         name: raw.name,

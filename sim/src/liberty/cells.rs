@@ -151,13 +151,11 @@ impl Reader<'_, '_> {
     fn number(&self, group: &Group<'_>, key: &str, factor: f64) -> Result<f64, Error> {
         let text = group.value(key).unwrap_or("nothing");
         let number = text.parse().ok().filter(|number: &f64| (0.0..=1e12).contains(number));
-        match number {
-            Some(number) => Ok(number * factor),
-            None => {
-                let (_, place) = self.at(group);
-                Err(Error::limit(place, key, "a number from 0 on", text).on_one_line())
-            }
-        }
+        let Some(number) = number else {
+            let (_, place) = self.at(group);
+            return Err(Error::limit(place, key, "a number from 0 on", text).on_one_line());
+        };
+        Ok(number * factor)
     }
 
     /// The cell's own figure, or that of no particular state, or the mean of its states.
@@ -210,22 +208,19 @@ impl Reader<'_, '_> {
         let (_, place) = self.at(pin);
         let function = Function::parse(&place, text)?;
         let state = cell.group("ff").and_then(|ff| Some((ff, flip_flop(ff, inputs)?.1)));
-        let (function, is_inverted) = match state {
-            Some((ff, takes_complement)) => {
-                let (of, is_complement) = plain(&function);
-                let Some(at) = ff.arguments.iter().position(|name| Some(*name) == of) else {
-                    return Ok(None);
-                };
-                (None, (at == 1) ^ is_complement ^ takes_complement)
+        let (function, is_inverted) = if let Some((ff, takes_complement)) = state {
+            let (of, is_complement) = plain(&function);
+            let Some(at) = ff.arguments.iter().position(|name| Some(*name) == of) else {
+                return Ok(None);
+            };
+            (None, (at == 1) ^ is_complement ^ takes_complement)
+        } else {
+            let mut is_known = true;
+            function.pins(&mut |name| is_known &= inputs.iter().any(|pin| pin.name == name));
+            if !is_known {
+                return Ok(None);
             }
-            None => {
-                let mut is_known = true;
-                function.pins(&mut |name| is_known &= inputs.iter().any(|pin| pin.name == name));
-                if !is_known {
-                    return Ok(None);
-                }
-                (Some(function), false)
-            }
+            (Some(function), false)
         };
         Ok(Some(Output {
             name: pin.argument().to_owned(),

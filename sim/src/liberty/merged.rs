@@ -106,7 +106,7 @@ fn write(attribute: &Attribute<'_>, depth: usize, text: &mut String) {
             format!("\"{}\"", clean.join(" "))
         }
     };
-    let values: Vec<String> = attribute.values.iter().map(|value| quoted(value)).collect();
+    let values: Vec<String> = attribute.values.iter().map(quoted).collect();
     // A load's unit is a number and a word.
     if attribute.name == "capacitive_load_unit" {
         let plain = attribute.values.join(", ");

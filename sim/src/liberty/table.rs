@@ -57,7 +57,9 @@ impl Table {
                 Axis::OtherSlope => (units.time_ps, &mut table.loads_ff),
                 Axis::Load => (units.capacitance_ff, &mut table.loads_ff),
             };
-            points.iter_mut().for_each(|point| *point *= to_ours);
+            for point in &mut points {
+                *point *= to_ours;
+            }
             *target = points;
         }
         let mut values = numbers(group.list("values").unwrap_or(&[]))?;
@@ -65,16 +67,12 @@ impl Table {
         if values.len() != entries {
             return Err(format!("the number of values must be {entries}, got {}", values.len()));
         }
-        values.iter_mut().for_each(|value| *value *= factor);
+        for value in &mut values {
+            *value *= factor;
+        }
         let is_turned = axes[1] == Some(Axis::Slope);
         table.values = if is_turned { turned(&values, table.slopes_ps.len()) } else { values };
         Ok(table)
-    }
-
-    /// A value that depends on nothing.
-    #[cfg(test)]
-    pub(crate) fn constant(value: f64) -> Self {
-        Self { slopes_ps: vec![0.0], loads_ff: vec![0.0], values: vec![value] }
     }
 
     /// The value between the points, on straight lines; beyond them the outermost lines go on.
@@ -145,6 +143,7 @@ fn numbers(list: &[&str]) -> Result<Vec<f64>, String> {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these values are exact in binary")]
 mod tests {
     use super::*;
     use crate::liberty::syntax::parse;
