@@ -32,7 +32,7 @@ pub struct EnergyTable {
     pub voltage_v: f64,
     /// What every result priced with it must say.
     pub warning: Option<String>,
-    /// The rows that come from another node, each with factor, formula and source.
+    /// The rows that come from another node, with factor, formula and source; those that follow each other and are scaled alike together.
     pub scaled_rows: Vec<String>,
     /// How many rows there are.
     pub n_rows: usize,
@@ -186,8 +186,31 @@ fn read(text: &str) -> Result<EnergyTable, Error> {
 struct Checker {
     table: String,
     node_nm: f64,
-    scaled_rows: Vec<String>,
+    scaled_rows: Vec<Scaled>,
     n_rows: usize,
+}
+
+/// Rows one after the other that are scaled alike.
+struct Scaled {
+    first: String,
+    last: String,
+    count: usize,
+    how: String,
+}
+
+impl Scaled {
+    fn new(what: &str, how: String) -> Self {
+        Self { first: what.to_owned(), last: what.to_owned(), count: 1, how }
+    }
+
+    fn text(self) -> String {
+        let Self { first, last, count, how } = self;
+        if count == 1 {
+            format!("{first}: {how}")
+        } else {
+            format!("{first} … {last} ({count} rows): {how}")
+        }
+    }
 }
 
 /// What a row's value measures: its units, each with its factor to ours.
@@ -236,10 +259,14 @@ impl Checker {
                 text(place, "scaled_by.formula", &scaled.formula)?;
                 text(place, "scaled_by.source", &scaled.source)?;
                 positive(place, "scaled_by.factor", scaled.factor)?;
-                self.scaled_rows.push(format!(
-                    "{what}: from {node} nm by {} = {} ({})",
+                let how = format!(
+                    "from {node} nm by {} = {} ({})",
                     scaled.factor, scaled.formula, scaled.source
-                ));
+                );
+                match self.scaled_rows.last_mut().filter(|rows| rows.how == how) {
+                    Some(rows) => (rows.last, rows.count) = (what.to_owned(), rows.count + 1),
+                    None => self.scaled_rows.push(Scaled::new(what, how)),
+                }
                 Ok(scaled.factor)
             }
         }
@@ -352,7 +379,7 @@ fn checked(raw: Raw) -> Result<EnergyTable, Error> {
         node_nm: raw.node_nm,
         voltage_v: raw.voltage_v,
         warning: raw.warning,
-        scaled_rows: checker.scaled_rows,
+        scaled_rows: checker.scaled_rows.into_iter().map(Scaled::text).collect(),
         n_rows: checker.n_rows,
     })
 }

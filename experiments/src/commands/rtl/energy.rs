@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 use tridot_sim::arch::{Architecture, ClockGating};
-use tridot_sim::calibrate::{self, ByPart, Part, Source};
+use tridot_sim::calibrate::{self, ByPart, Part, Source, Stimulus};
 use tridot_sim::energy::Breakdown;
 use tridot_sim::mapping::{Mapping, StepIndex, Work};
 
@@ -49,6 +49,7 @@ struct Layer {
 
 /// pJ of a window.
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "units are last in JSON")]
 struct Energies {
     engines_pj: f64,
     scalers_pj: f64,
@@ -58,14 +59,7 @@ struct Energies {
 }
 
 pub(super) fn run(arguments: &RtlEnergyArgs, printer: &Printer) -> Result<Verdict> {
-    let mut arch = files::architecture(&arguments.arch)?;
-    let mut warnings = Vec::new();
-    if arch.clock_gating == ClockGating::Idle {
-        warnings.push("the RTL has no clock gates: both sides without clock gating".to_owned());
-        let mut parameters = arch.into_parameters();
-        parameters.clock_gating = ClockGating::None;
-        arch = Architecture::new(parameters)?;
-    }
+    let (arch, mut warnings) = architecture(&arguments.arch)?;
     let table = files::energy_table(&arguments.energy)?.0.at_any_clock();
     let library = files::liberty::read_liberty(&arguments.library.liberty)?;
     let wire_ff = gates::wire_ff(&arguments.library, &library)?;
@@ -76,15 +70,7 @@ pub(super) fn run(arguments: &RtlEnergyArgs, printer: &Printer) -> Result<Verdic
     let mut places = Vec::new();
     for job in &jobs {
         let (tile, tiles, first) = place(job, &arch, arguments.tile)?;
-        let source = Source {
-            network: job.network,
-            layer_idx: job.layer_idx,
-            images: job.images,
-            codes: &job.codes,
-            first,
-            edges: arguments.edges.into(),
-        };
-        windows.push(calibrate::stimulus(&source, &arch)?);
+        windows.push(stimulus(job, &arch, first, arguments.edges.into())?);
         places.push((tile, tiles));
     }
     let bar = printer.bar("synthesize and simulate", 2);
@@ -132,6 +118,31 @@ pub(super) fn run(arguments: &RtlEnergyArgs, printer: &Printer) -> Result<Verdic
     tell(&report, printer);
     printer.object("rtl energy", &report)?;
     Ok(if seen.differ == 0 { Verdict::Yes } else { Verdict::No })
+}
+
+/// The architecture, without clock gates: the RTL has none.
+fn architecture(argument: &str) -> Result<(Architecture, Vec<String>)> {
+    let arch = files::architecture(argument)?;
+    if arch.clock_gating == ClockGating::None {
+        return Ok((arch, Vec::new()));
+    }
+    let warning = "the RTL has no clock gates: both sides without clock gating".to_owned();
+    let mut parameters = arch.into_parameters();
+    parameters.clock_gating = ClockGating::None;
+    Ok((Architecture::new(parameters)?, vec![warning]))
+}
+
+/// The window of a layer from a step on.
+fn stimulus(job: &Job<'_>, arch: &Architecture, first: StepIndex, edges: u64) -> Result<Stimulus> {
+    let source = Source {
+        network: job.network,
+        layer_idx: job.layer_idx,
+        images: job.images,
+        codes: &job.codes,
+        first,
+        edges,
+    };
+    Ok(calibrate::stimulus(&source, arch)?)
 }
 
 /// The tile with which a window begins, of how many, and its first step.
