@@ -9,6 +9,7 @@ use crate::print::{self, Printer};
 
 #[cfg(feature = "train")]
 mod bench;
+mod calibrate;
 mod files;
 mod machine;
 #[cfg(feature = "train")]
@@ -17,6 +18,7 @@ mod rtl;
 
 #[cfg(feature = "train")]
 pub(crate) use bench::{Allocator, BenchArgs, Measured, TrainingBenchArgs};
+pub(crate) use calibrate::{CalibrateArgs, LibraryArgs, RtlEnergyArgs};
 pub(crate) use files::{ComplexityArgs, InspectArgs};
 pub(crate) use machine::{ArchsArgs, EnergiesArgs, Model, ReportArgs, SimulateArgs};
 #[cfg(feature = "train")]
@@ -89,6 +91,7 @@ enum Command {
     Rtl(RtlArgs),
     Golden(GoldenArgs),
     Verify(VerifyArgs),
+    Calibrate(CalibrateArgs),
     #[cfg(feature = "train")]
     Bench(BenchArgs),
 }
@@ -181,5 +184,6 @@ fn dispatch(command: &Command, printer: &Printer) -> anyhow::Result<Verdict> {
         Command::Rtl(arguments) => commands::rtl::run(arguments, printer),
         Command::Golden(arguments) => commands::golden::run(arguments, printer),
         Command::Verify(arguments) => commands::verify::run(arguments, printer),
+        Command::Calibrate(arguments) => commands::calibrate::run(arguments, printer),
     }
 }

@@ -5,12 +5,14 @@ pub(crate) mod accuracy;
 pub(crate) mod archs;
 #[cfg(feature = "train")]
 pub(crate) mod bench;
+pub(crate) mod calibrate;
 #[cfg(feature = "train")]
 pub(crate) mod check;
 pub(crate) mod complexity;
 pub(crate) mod energies;
 #[cfg(feature = "train")]
 pub(crate) mod export;
+mod gates;
 pub(crate) mod golden;
 pub(crate) mod inspect;
 #[cfg(feature = "train")]

@@ -15,6 +15,7 @@ use tridot_sim::trace::Trace;
 
 mod arguments;
 pub(crate) mod folder;
+pub(crate) mod liberty;
 
 pub(crate) use arguments::{
     architecture, architecture_text, energy_table, is_path, network_bytes, read_network,

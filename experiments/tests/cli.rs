@@ -52,6 +52,8 @@ fn help_of_every_command() {
         &["rtl", "lint", "--help"],
         &["rtl", "check", "--help"],
         &["rtl", "waveform", "--help"],
+        &["rtl", "energy", "--help"],
+        &["calibrate", "--help"],
         &["golden", "--help"],
         &["verify", "--help"],
         &["bench", "--help"],

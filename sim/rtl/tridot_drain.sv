@@ -97,12 +97,13 @@ module tridot_drain #(
         else if (last) full <= 1'b0;
     end
 
+    // After the last take the place stays, so that the multipliers keep their operands until the next round.
     always_ff @(posedge clk) begin
         if (reset || move) begin
             row <= '0;
             segment <= '0;
             first_value <= '0;
-        end else if (full) begin
+        end else if (full && !last) begin
             row <= next_row;
             segment <= next_segment;
             first_value <= last_value ? '0 : first_value + VALUE_BITS'(MULTIPLIERS);

@@ -66,6 +66,18 @@ counts! {
     flip_flop_cycles: FlipFlops,
 }
 
+impl Counts {
+    /// How often the scalers begin to take after an edge without a take, at most: once a move, and once an edge without.
+    pub fn scaler_starts(&self) -> u64 {
+        self.moves.min(self.cycles.0.saturating_sub(self.scaler_cycles.0))
+    }
+
+    /// How often the array freezes, at most: once a move, and once a frozen edge.
+    pub fn freezes(&self) -> u64 {
+        self.moves.min(self.stall_scaler.0)
+    }
+}
+
 impl AddAssign for FlipFlops {
     fn add_assign(&mut self, other: Self) {
         self.activation_bus += other.activation_bus;
@@ -101,6 +113,8 @@ pub struct Toggles {
     pub accumulators: u64,
     /// Accumulator values at the inputs of the scalers' multipliers: `accumulator_bits` each.
     pub scaler_operand: u64,
+    /// Multipliers m beside them: `scale_bits` each.
+    pub scaler_scale: u64,
     /// Outputs of the scalers' multipliers: `accumulator_bits` + `scale_bits` each.
     pub scaler_product: u64,
     /// Outputs of the adders of the partial y: 48 bits each.
@@ -118,6 +132,7 @@ impl AddAssign for Toggles {
         }
         self.accumulators += other.accumulators;
         self.scaler_operand += other.scaler_operand;
+        self.scaler_scale += other.scaler_scale;
         self.scaler_product += other.scaler_product;
         self.scaler_y += other.scaler_y;
     }
@@ -165,6 +180,7 @@ impl Toggles {
             tree: self.tree.map(&f),
             accumulators: f(self.accumulators),
             scaler_operand: f(self.scaler_operand),
+            scaler_scale: f(self.scaler_scale),
             scaler_product: f(self.scaler_product),
             scaler_y: f(self.scaler_y),
         }

@@ -18,7 +18,7 @@ mod table;
 pub use area::Area;
 pub use prices::{Priced, Prices};
 pub use storage::{Memory, Storage};
-pub use table::{EnergyTable, FORMAT};
+pub use table::{Calibration, EnergyTable, FORMAT};
 
 macro_rules! breakdown {
     ($($(#[$doc:meta])* $field:ident,)*) => {
@@ -72,7 +72,7 @@ breakdown! {
     scaler,
     /// The vector unit with its reads and writes.
     vector,
-    /// Clock pins of flip-flops and the clock net.
+    /// Clock pins of flip-flops and the clock net; load enables.
     clock,
     /// Leakage over the run time.
     leakage,

@@ -39,6 +39,9 @@ pub mod vectors;
 pub mod verify;
 pub mod waveform;
 
+pub mod calibrate;
+pub mod liberty;
+
 mod container;
 pub mod digest;
 pub mod error;

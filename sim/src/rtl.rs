@@ -11,6 +11,7 @@ mod cases;
 mod image;
 mod observed;
 
+pub(crate) use bus::Bus;
 pub use cases::{Case, Draw, Kind, Recipe, Scheme};
 pub use image::{Image, MAX_IMAGE_BYTES, Sizes};
 pub use observed::{Move, Observed};
@@ -83,7 +84,7 @@ fn ports(arch: &Architecture, sizes: Sizes) -> Vec<(&'static str, &'static str, 
 }
 
 /// The parameters of `tridot_machine`.
-pub(crate) fn parameters(arch: &Architecture, sizes: Sizes) -> [(&'static str, usize); 17] {
+pub fn parameters(arch: &Architecture, sizes: Sizes) -> [(&'static str, usize); 17] {
     [
         ("ROWS", arch.rows),
         ("COLUMNS", arch.columns),

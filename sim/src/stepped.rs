@@ -6,7 +6,7 @@
 use crate::Error;
 use crate::arch::{Architecture, ClockGating, ZeroTrits};
 use crate::counts::{Counts, ToggleCounts};
-use crate::mapping::{Mapping, VectorWork, Work};
+use crate::mapping::{Mapping, StepIndex, VectorWork, Work};
 use crate::network::{Dot, Network, Sign, Weights, signed_digits};
 use crate::outcome::LayerOutcome;
 
@@ -35,6 +35,8 @@ pub struct Job<'a> {
     /// Registers that a sum passes in the tree.
     tree_stages: usize,
     counting: ToggleCounting,
+    /// The step that edge 0 issues.
+    first: StepIndex,
 }
 
 /// What a layer's run leaves behind.
@@ -92,6 +94,7 @@ impl<'a> Job<'a> {
             mapping,
             codes,
             counting: ToggleCounting::Off,
+            first: StepIndex::default(),
         })
     }
 
@@ -99,6 +102,32 @@ impl<'a> Job<'a> {
     #[must_use]
     pub fn counting(self, counting: ToggleCounting) -> Self {
         Self { counting, ..self }
+    }
+
+    /// The same job from the first step of another tile on, as if the layer began with it; refuses a step that opens no tile of the
+    /// layer. Such a job is not run to its end: outputs of the tiles before are never written.
+    pub fn starting_at(self, first: StepIndex) -> Result<Self, Error> {
+        let map = &self.mapping;
+        let opens_tile = StepIndex {
+            column_tile: first.column_tile,
+            row_tile: first.row_tile,
+            ..StepIndex::default()
+        };
+        if first != opens_tile
+            || map.column_tiles <= first.column_tile
+            || map.row_tiles <= first.row_tile
+        {
+            let limit =
+                format!("the first of one of {} × {} tiles", map.column_tiles, map.row_tiles);
+            let got = format!("{first:?}");
+            return Err(Error::limit(
+                format!("layer `{}`", map.work().name),
+                "a first step",
+                limit,
+                got,
+            ));
+        }
+        Ok(Self { first, ..self })
     }
 
     /// The tiles and steps of the layer.

@@ -33,6 +33,17 @@ fn files() -> Vec<String> {
         row("leakage", "nW/um2", scaled),
         row("area_flip_flop", "um2", ""),
         row("max_clock", "MHz", ""),
+        row("toggle.weight_fan_out", "fJ", ""),
+        row("toggle.scaler_scale", "fJ", ""),
+        row("start.bus", "fJ", ""),
+        row("freeze.engine", "fJ", scaled),
+        row("select", "fJ", ""),
+        row("control.array", "fJ", ""),
+        row("control.column", "fJ", ""),
+        "\n[calibration]\nlanes = 16\nbranches = 2\ntree_levels_per_stage = 2\nmean_error_percent = 2.5\n\
+         worst_error_percent = 9\narray_mean_error_percent = 5\narray_worst_error_percent = 9\nlibrary = \"l\"\n\
+         recipe = \"r\"\nsimulation = \"s\"\nwire_load = \"w\"\nwindows = \"53\"\n"
+            .to_owned(),
     ];
     vec![built_in, calibrated.concat()]
 }

@@ -21,6 +21,9 @@ pub(crate) struct SimulateArgs {
     /// Built-in name or energy table.
     #[arg(long, value_name = "NAME|FILE", default_value = "published-45nm")]
     pub(crate) energy: String,
+    /// Price a clock beyond the table's slowest path all the same.
+    #[arg(long)]
+    pub(crate) any_clock: bool,
     /// Recorded pictures of this network [default: one synthetic picture, seed 0].
     #[arg(long, value_name = "TRACE")]
     #[cfg_attr(not(feature = "train"), arg(required = true))]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::calibrate::RtlEnergyArgs;
 use crate::files::folder::Occupied;
 
 /// The machine in SystemVerilog: write it, lint it, check it against the models clock edge by clock edge.
@@ -19,6 +20,7 @@ pub(crate) enum RtlCommand {
     Lint(RtlLintArgs),
     Check(RtlCheckArgs),
     Waveform(RtlWaveformArgs),
+    Energy(RtlEnergyArgs),
 }
 
 /// Which layers of a network, on which pictures.

@@ -8,6 +8,7 @@ use crate::print::Printer;
 mod build;
 mod check;
 pub(super) mod compare;
+mod energy;
 mod generate;
 pub(super) mod layers;
 pub(super) mod library;
@@ -22,5 +23,6 @@ pub(crate) fn run(arguments: &RtlArgs, printer: &Printer) -> Result<Verdict> {
         RtlCommand::Lint(arguments) => lint::run(arguments, printer),
         RtlCommand::Check(arguments) => check::run(arguments, printer),
         RtlCommand::Waveform(arguments) => waveform::run(arguments, printer),
+        RtlCommand::Energy(arguments) => energy::run(arguments, printer),
     }
 }

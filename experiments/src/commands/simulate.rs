@@ -39,6 +39,8 @@ struct Simulation {
     outcome: Outcome,
     energy: Energy,
     area: Area,
+    /// The clock of the table's slowest path, MHz, where the architecture's is faster and is priced all the same.
+    too_fast: Option<f64>,
 }
 
 pub(crate) fn run(arguments: &SimulateArgs, printer: &Printer) -> Result<Verdict> {
@@ -47,7 +49,11 @@ pub(crate) fn run(arguments: &SimulateArgs, printer: &Printer) -> Result<Verdict
     }
     let network = files::read_network(&arguments.net)?;
     let arch = files::architecture(&arguments.arch)?;
-    let (table, table_text) = files::energy_table(&arguments.energy)?;
+    let (mut table, table_text) = files::energy_table(&arguments.energy)?;
+    let too_fast = table.max_clock_mhz().filter(|&most| most < arch.clock.0);
+    if arguments.any_clock {
+        table = table.at_any_clock();
+    }
     // An architecture that cannot run the network is refused before anything long begins.
     fast::network(&network, &arch, 1)?;
     if let Some(folder) = &arguments.output {
@@ -58,6 +64,7 @@ pub(crate) fn run(arguments: &SimulateArgs, printer: &Printer) -> Result<Verdict
     let simulation = Simulation {
         energy: energy::price(&network, &arch, &table, &outcome)?,
         area: Area::of(&table, &arch),
+        too_fast,
         network,
         arch,
         table,

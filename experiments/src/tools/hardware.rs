@@ -1,6 +1,7 @@
 //! The tools of hardware designers, and the simulators that they build.
 
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -46,6 +47,30 @@ impl Tool {
             bail!("{program}: the version must be at least {wanted}, got {text}: {install}");
         }
         Ok(text)
+    }
+
+    /// Runs a program beside the tool in a folder and hands its standard output to `read` as it comes; what `read` made of it, and
+    /// what the program wrote on standard error.
+    pub(crate) fn stream<T>(
+        folder: &Path,
+        program: &str,
+        arguments: &[&str],
+        read: impl FnOnce(&mut dyn BufRead) -> Result<T>,
+    ) -> Result<(T, String)> {
+        let mut child = Command::new(program)
+            .args(arguments)
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| program.to_owned())?;
+        let mut output = BufReader::new(child.stdout.take().expect("its output is piped"));
+        let result = read(&mut output);
+        // A program whose output nobody reads any more ends.
+        drop(output);
+        let output = child.wait_with_output().with_context(|| program.to_owned())?;
+        Ok((result?, String::from_utf8_lossy(&output.stderr).into_owned()))
     }
 
     /// Runs the tool in a folder.

@@ -53,6 +53,12 @@ impl Parameters {
         (self.lanes >> level) as u64 * bits
     }
 
+    /// Flip-flops of the shadow bank among whose rows the scalers choose at each take: none where there is one row.
+    pub const fn selected_flip_flops(&self) -> u64 {
+        let values = self.engines() * self.segments() * self.branches;
+        if self.rows == 1 { 0 } else { values as u64 * self.accumulator_bits as u64 }
+    }
+
     /// Flip-flops of the scaler stages of one column.
     pub fn scaler_flip_flops(&self) -> u64 {
         let y = u64::from(crate::limits::MAX_Y_BITS);
@@ -110,6 +116,21 @@ impl FlipFlops {
             scaler: columns as u64 * p.scaler_flip_flops(),
             partial: engines * segments * u64::from(crate::limits::MAX_Y_BITS),
         }
+    }
+
+    /// Those of row and column buses.
+    pub const fn of_buses(&self) -> u64 {
+        self.activation_bus + self.weight_bus
+    }
+
+    /// Those of engines: operands, trees, accumulators.
+    pub const fn of_engines(&self) -> u64 {
+        self.operand + self.tree + self.accumulator
+    }
+
+    /// Those behind the engines: shadow bank, scalers, partial y.
+    pub const fn of_scalers(&self) -> u64 {
+        self.shadow + self.scaler + self.partial
     }
 
     /// All of them.

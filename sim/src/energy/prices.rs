@@ -32,6 +32,7 @@ pub struct Prices {
     /// Read of a bit of the weight memory.
     weight_read_bit: f64,
     /// Toggled bit of each net.
+    /// The buses with what each bit reaches.
     activation_bus: f64,
     weight_bus: f64,
     operand: f64,
@@ -40,6 +41,7 @@ pub struct Prices {
     tree: [f64; MAX_TREE_LEVELS],
     accumulators: f64,
     scaler_operand: f64,
+    scaler_scale: f64,
     scaler_product: f64,
     scaler_y: f64,
     /// Multiplication of the scaler, where its nets have no rows of their own.
@@ -49,6 +51,14 @@ pub struct Prices {
     vector_add: f64,
     /// A flip-flop and edge.
     clock: f64,
+    /// All load enables, each time that the scalers begin to take.
+    start: f64,
+    /// The same each time that the array freezes.
+    freeze: f64,
+    /// The shadow bank each time that the scalers choose among several rows.
+    select: f64,
+    /// Flip-flops that are not counted: a cycle of dot products.
+    control: f64,
     /// A cycle.
     leakage: f64,
 }
@@ -95,7 +105,10 @@ impl Prices {
         for ((i, price), bits) in (1..).zip(&mut tree).zip(slice_bits + 2..) {
             *price = level(i, bits);
         }
-        let measured = [Net::ScalerOperand, Net::ScalerProduct].map(|net| table.toggle(net));
+        let flip_flops = arch.flip_flops();
+        let fan_out = |fan_out: Net, engines: usize| net(fan_out, 0.0) * engines as f64;
+        let measured =
+            [Net::ScalerOperand, Net::ScalerScale, Net::ScalerProduct].map(|net| table.toggle(net));
         let multiply = table.multiplication(arch.accumulator_bits, arch.scale_bits);
         // 1 nW over 1 µs is 10⁻³ pJ.
         let cycle_us = 1.0 / arch.clock.0;
@@ -107,19 +120,25 @@ impl Prices {
             activation_memory,
             weight_memory,
             slice_bits: f64::from(slice_bits),
-            activation_bus: net(Net::ActivationBus, 0.0),
-            weight_bus: net(Net::WeightBus, 0.0),
+            activation_bus: net(Net::ActivationBus, 0.0)
+                + fan_out(Net::ActivationFanOut, arch.columns),
+            weight_bus: net(Net::WeightBus, 0.0) + fan_out(Net::WeightFanOut, arch.rows),
             operand: net(Net::Operand, 0.0),
             leaves: net(Net::Leaves, table.adder_bit(slice_bits + 1)),
             tree,
             accumulators: net(Net::Accumulators, table.adder_bit(arch.accumulator_bits)),
             scaler_operand: measured[0].unwrap_or(0.0),
-            scaler_product: measured[1].unwrap_or(0.0),
+            scaler_scale: measured[1].unwrap_or(0.0),
+            scaler_product: measured[2].unwrap_or(0.0),
             scaler_y: net(Net::ScalerY, table.adder_bit(MAX_Y_BITS)),
-            scaler_multiply: if measured == [None, None] { multiply } else { 0.0 },
+            scaler_multiply: if measured == [None; 3] { multiply } else { 0.0 },
             vector_multiply: table.multiplication(MAX_ACTIVATION_BITS, arch.scale_bits),
             vector_add: table.add.at(f64::from(MAX_Y_BITS)),
             clock: table.clock.unwrap_or(0.0),
+            start: table.start_of(flip_flops),
+            freeze: table.freeze_of(flip_flops),
+            select: table.select * arch.selected_flip_flops() as f64,
+            control: table.control.0 + table.control.1 * arch.columns as f64,
             leakage: leakage * cycle_us * 1e-3,
         })
     }
@@ -149,7 +168,12 @@ impl Prices {
             weight_reads: part(n(counts.weight_reads) * TRIT_BITS * self.weight_read_bit)?,
             output_writes: part(written(counts.output_writes))?,
             vector: part(vector)?,
-            clock: part(n(counts.flip_flop_cycles.total()) * self.clock)?,
+            clock: part(
+                n(counts.flip_flop_cycles.total()) * self.clock
+                    + n(counts.scaler_starts()) * self.start
+                    + n(counts.freezes()) * self.freeze
+                    + n(counts.cycles.0 - counts.vector_cycles.0) * self.control,
+            )?,
             leakage: part(n(counts.cycles.0) * self.leakage)?,
             ..Breakdown::default()
         };
@@ -174,7 +198,9 @@ impl Prices {
         breakdown.accumulators = part(priced(nets.accumulators, self.accumulators))?;
         breakdown.scaler = part(
             n(counts.scaler_operations) * self.scaler_multiply
+                + n(counts.scaler_cycles.0) * self.select
                 + priced(nets.scaler_operand, self.scaler_operand)
+                + priced(nets.scaler_scale, self.scaler_scale)
                 + priced(nets.scaler_product, self.scaler_product)
                 + priced(nets.scaler_y, self.scaler_y),
         )?;

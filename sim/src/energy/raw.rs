@@ -28,9 +28,62 @@ pub(super) struct Raw {
     pub(super) area_flip_flop: Option<Row>,
     #[serde(default)]
     pub(super) toggle: BTreeMap<Net, Row>,
+    #[serde(default)]
+    pub(super) start: BTreeMap<Group, Row>,
+    #[serde(default)]
+    pub(super) freeze: BTreeMap<Group, Row>,
+    pub(super) select: Option<Row>,
+    pub(super) control: Option<Control>,
     pub(super) clock: Option<Row>,
     pub(super) leakage: Option<Row>,
     pub(super) max_clock: Option<Row>,
+    pub(super) calibration: Option<RawCalibration>,
+}
+
+/// How a calibrated table was made, and how far it was off.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCalibration {
+    pub(super) lanes: i64,
+    pub(super) branches: i64,
+    pub(super) tree_levels_per_stage: i64,
+    pub(super) mean_error_percent: f64,
+    pub(super) worst_error_percent: f64,
+    pub(super) array_mean_error_percent: f64,
+    pub(super) array_worst_error_percent: f64,
+    pub(super) library: String,
+    pub(super) recipe: String,
+    pub(super) simulation: String,
+    pub(super) wire_load: String,
+    pub(super) windows: String,
+}
+
+/// Clocks of flip-flops that are not counted.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Control {
+    pub(super) array: Row,
+    pub(super) column: Row,
+}
+
+/// Flip-flops whose load enables have a row of their own in a calibrated table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Group {
+    Bus,
+    Engine,
+    Scaler,
+}
+
+impl Group {
+    /// The key of its row below `start`.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Bus => "bus",
+            Self::Engine => "engine",
+            Self::Scaler => "scaler",
+        }
+    }
 }
 
 /// What toggles have a row of their own in a calibrated table.
@@ -39,11 +92,14 @@ pub(super) struct Raw {
 pub(super) enum Net {
     ActivationBus,
     WeightBus,
+    ActivationFanOut,
+    WeightFanOut,
     Operand,
     Leaves,
     Tree,
     Accumulators,
     ScalerOperand,
+    ScalerScale,
     ScalerProduct,
     ScalerY,
 }
@@ -54,11 +110,14 @@ impl Net {
         match self {
             Self::ActivationBus => "activation_bus",
             Self::WeightBus => "weight_bus",
+            Self::ActivationFanOut => "activation_fan_out",
+            Self::WeightFanOut => "weight_fan_out",
             Self::Operand => "operand",
             Self::Leaves => "leaves",
             Self::Tree => "tree",
             Self::Accumulators => "accumulators",
             Self::ScalerOperand => "scaler_operand",
+            Self::ScalerScale => "scaler_scale",
             Self::ScalerProduct => "scaler_product",
             Self::ScalerY => "scaler_y",
         }

@@ -1,8 +1,11 @@
 //! An energy table: what events cost at one node and voltage, each number with its source.
 
+use std::collections::BTreeMap;
+
 use super::curve::{Curve, Grid};
-use super::raw::{self, Net, Raw, Row};
+use super::raw::{self, Group, Net, Raw, Row};
 use crate::Error;
+use crate::arch::FlipFlops;
 
 /// The version of the file form that this reader accepts.
 pub const FORMAT: i64 = 1;
@@ -29,7 +32,7 @@ pub struct EnergyTable {
     pub voltage_v: f64,
     /// What every result priced with it must say.
     pub warning: Option<String>,
-    /// The rows that come from another node, each with factor, formula and source.
+    /// The rows that come from another node, with factor, formula and source; those that follow each other and are scaled alike together.
     pub scaled_rows: Vec<String>,
     /// How many rows there are.
     pub n_rows: usize,
@@ -49,17 +52,59 @@ pub struct EnergyTable {
     pub(super) area_flip_flop: Option<f64>,
     /// pJ a toggled bit, for nets with a row of their own.
     pub(super) toggle: Vec<(Net, f64)>,
+    /// pJ a flip-flop each time that the scalers begin to take, by group.
+    pub(super) start: Vec<(Group, f64)>,
+    /// pJ a flip-flop each time that the array freezes, by group.
+    pub(super) freeze: Vec<(Group, f64)>,
+    /// pJ a flip-flop of the shadow bank each time that the scalers choose among several rows.
+    pub(super) select: f64,
+    /// pJ a cycle of dot products: of the array, and of each column.
+    pub(super) control: (f64, f64),
     /// pJ a flip-flop and edge at which it is clocked.
     pub(super) clock: Option<f64>,
     /// nW a µm².
     pub(super) leakage: Option<f64>,
     /// The clock of the slowest path, MHz.
     pub(super) max_clock: Option<f64>,
+    /// How it was calibrated, if it was.
+    pub calibration: Option<Calibration>,
+}
+
+/// How a table was calibrated: on which engine, and how far it was off windows that it was not fitted to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Calibration {
+    /// Lanes of the engine.
+    pub lanes: usize,
+    /// Branches of the engine.
+    pub branches: usize,
+    /// Adder levels between two tree registers of the engine.
+    pub tree_levels_per_stage: usize,
+    /// Mean of the cross-validated relative errors' amounts.
+    pub mean_error_percent: f64,
+    /// The largest of them.
+    pub worst_error_percent: f64,
+    /// Mean error, with its sign, on windows of a 2×2 array of such engines: sharing of buses and control.
+    pub array_mean_error_percent: f64,
+    /// The largest amount of these.
+    pub array_worst_error_percent: f64,
+    /// Names and conditions of the liberty files.
+    pub library: String,
+    /// Script and tool of the synthesis.
+    pub recipe: String,
+    /// How its gates were simulated.
+    pub simulation: String,
+    /// What wires were taken to weigh.
+    pub wire_load: String,
+    /// Windows that it was fitted to.
+    pub windows: String,
 }
 
 /// Name and text of each built-in table.
-const BUILT_IN: [(&str, &str); 1] =
-    [("published-45nm", include_str!("../../presets/energy/published-45nm.toml"))];
+const BUILT_IN: [(&str, &str); 3] = [
+    ("published-45nm", include_str!("../../presets/energy/published-45nm.toml")),
+    ("sky130-16x1", include_str!("../../presets/energy/sky130-16x1.toml")),
+    ("asap7-16x1", include_str!("../../presets/energy/asap7-16x1.toml")),
+];
 
 impl EnergyTable {
     /// Reads a table. Unknown, repeated and missing keys are refused with line and column, values
@@ -84,9 +129,30 @@ impl EnergyTable {
         Some(Self::from_toml(text).expect("a test reads every built-in table"))
     }
 
+    /// The same table without its slowest path, for whoever wants to price a faster clock all the same.
+    #[must_use]
+    pub fn at_any_clock(self) -> Self {
+        Self { max_clock: None, ..self }
+    }
+
+    /// The clock of the slowest path, MHz, if the table has one.
+    pub const fn max_clock_mhz(&self) -> Option<f64> {
+        self.max_clock
+    }
+
     /// pJ a toggled bit of a net, if the table has a row for it.
     pub(super) fn toggle(&self, net: Net) -> Option<f64> {
         self.toggle.iter().find(|row| row.0 == net).map(|row| row.1)
+    }
+
+    /// pJ of the flip-flops of an array each time that the scalers begin to take.
+    pub(super) fn start_of(&self, flip_flops: &FlipFlops) -> f64 {
+        of_groups(&self.start, flip_flops)
+    }
+
+    /// pJ of the flip-flops of an array each time that it freezes.
+    pub(super) fn freeze_of(&self, flip_flops: &FlipFlops) -> f64 {
+        of_groups(&self.freeze, flip_flops)
     }
 
     /// pJ a toggled output bit of an adder: half of its bits toggle in an average addition.
@@ -120,8 +186,31 @@ fn read(text: &str) -> Result<EnergyTable, Error> {
 struct Checker {
     table: String,
     node_nm: f64,
-    scaled_rows: Vec<String>,
+    scaled_rows: Vec<Scaled>,
     n_rows: usize,
+}
+
+/// Rows one after the other that are scaled alike.
+struct Scaled {
+    first: String,
+    last: String,
+    count: usize,
+    how: String,
+}
+
+impl Scaled {
+    fn new(what: &str, how: String) -> Self {
+        Self { first: what.to_owned(), last: what.to_owned(), count: 1, how }
+    }
+
+    fn text(self) -> String {
+        let Self { first, last, count, how } = self;
+        if count == 1 {
+            format!("{first}: {how}")
+        } else {
+            format!("{first} … {last} ({count} rows): {how}")
+        }
+    }
 }
 
 /// What a row's value measures: its units, each with its factor to ours.
@@ -170,10 +259,14 @@ impl Checker {
                 text(place, "scaled_by.formula", &scaled.formula)?;
                 text(place, "scaled_by.source", &scaled.source)?;
                 positive(place, "scaled_by.factor", scaled.factor)?;
-                self.scaled_rows.push(format!(
-                    "{what}: from {node} nm by {} = {} ({})",
+                let how = format!(
+                    "from {node} nm by {} = {} ({})",
                     scaled.factor, scaled.formula, scaled.source
-                ));
+                );
+                match self.scaled_rows.last_mut().filter(|rows| rows.how == how) {
+                    Some(rows) => (rows.last, rows.count) = (what.to_owned(), rows.count + 1),
+                    None => self.scaled_rows.push(Scaled::new(what, how)),
+                }
                 Ok(scaled.factor)
             }
         }
@@ -214,6 +307,18 @@ impl Checker {
         Grid::new(&place, points)
     }
 
+    /// Rows of groups of flip-flops.
+    fn groups(
+        &mut self,
+        what: &str,
+        rows: &BTreeMap<Group, Row>,
+    ) -> Result<Vec<(Group, f64)>, Error> {
+        let row = |(group, row): (&Group, &Row)| {
+            Ok((*group, self.value(&format!("{what}.{}", group.name()), row, ENERGY)?))
+        };
+        rows.iter().map(row).collect()
+    }
+
     fn single(
         &mut self,
         what: &str,
@@ -241,6 +346,18 @@ fn checked(raw: Raw) -> Result<EnergyTable, Error> {
     for (net, row) in &raw.toggle {
         toggle.push((*net, checker.value(&format!("toggle.{}", net.name()), row, ENERGY)?));
     }
+    let start = checker.groups("start", &raw.start)?;
+    let freeze = checker.groups("freeze", &raw.freeze)?;
+    let select = checker.single("select", raw.select.as_ref(), ENERGY)?.unwrap_or(0.0);
+    let control = match &raw.control {
+        None => (0.0, 0.0),
+        Some(rows) => (
+            checker.value("control.array", &rows.array, ENERGY)?,
+            checker.value("control.column", &rows.column, ENERGY)?,
+        ),
+    };
+    let place = format!("{}, calibration", checker.table);
+    let calibration = raw.calibration.map(|raw| calibration(&place, raw)).transpose()?;
     Ok(EnergyTable {
         add: checker.curve("add", raw.add, ENERGY, width)?,
         multiply: checker.curve("multiply", raw.multiply, ENERGY, square)?,
@@ -253,12 +370,63 @@ fn checked(raw: Raw) -> Result<EnergyTable, Error> {
         leakage: checker.single("leakage", raw.leakage.as_ref(), LEAKAGE)?,
         max_clock,
         toggle,
+        start,
+        freeze,
+        select,
+        control,
+        calibration,
         name: raw.name,
         node_nm: raw.node_nm,
         voltage_v: raw.voltage_v,
         warning: raw.warning,
-        scaled_rows: checker.scaled_rows,
+        scaled_rows: checker.scaled_rows.into_iter().map(Scaled::text).collect(),
         n_rows: checker.n_rows,
+    })
+}
+
+/// Each group's price times its flip-flops.
+fn of_groups(rows: &[(Group, f64)], flip_flops: &FlipFlops) -> f64 {
+    let count = |group| match group {
+        Group::Bus => flip_flops.of_buses(),
+        Group::Engine => flip_flops.of_engines(),
+        Group::Scaler => flip_flops.of_scalers(),
+    };
+    rows.iter().map(|&(group, price)| price * count(group) as f64).sum()
+}
+
+fn calibration(place: &str, raw: raw::RawCalibration) -> Result<Calibration, Error> {
+    let size = |key: &str, value: i64| {
+        let fits = usize::try_from(value).ok().filter(|size| (1..=4096).contains(size));
+        fits.ok_or_else(|| Error::limit(place, key, "between 1 and 4096", value))
+    };
+    let texts = [
+        ("library", &raw.library),
+        ("recipe", &raw.recipe),
+        ("simulation", &raw.simulation),
+        ("wire_load", &raw.wire_load),
+        ("windows", &raw.windows),
+    ];
+    for (key, value) in texts {
+        text(place, key, value)?;
+    }
+    number(place, "mean_error_percent", raw.mean_error_percent, 0.0, MAX_VALUE)?;
+    number(place, "worst_error_percent", raw.worst_error_percent, 0.0, MAX_VALUE)?;
+    let [mean, worst] = [raw.array_mean_error_percent, raw.array_worst_error_percent];
+    number(place, "array_mean_error_percent", mean, -MAX_VALUE, MAX_VALUE)?;
+    number(place, "array_worst_error_percent", worst, 0.0, MAX_VALUE)?;
+    Ok(Calibration {
+        lanes: size("lanes", raw.lanes)?,
+        branches: size("branches", raw.branches)?,
+        tree_levels_per_stage: size("tree_levels_per_stage", raw.tree_levels_per_stage)?,
+        mean_error_percent: raw.mean_error_percent,
+        worst_error_percent: raw.worst_error_percent,
+        array_mean_error_percent: mean,
+        array_worst_error_percent: worst,
+        library: raw.library,
+        recipe: raw.recipe,
+        simulation: raw.simulation,
+        wire_load: raw.wire_load,
+        windows: raw.windows,
     })
 }
 

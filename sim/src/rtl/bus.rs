@@ -4,14 +4,14 @@ use crate::Error;
 
 /// A bus that grows from its least significant bit.
 #[derive(Debug, Default)]
-pub(super) struct Bus {
+pub(crate) struct Bus {
     nibbles: Vec<u8>,
     bits: usize,
 }
 
 impl Bus {
     /// Puts the lowest `bits` of a value above what is there.
-    pub(super) fn push(&mut self, value: i64, bits: usize) {
+    pub(crate) fn push(&mut self, value: i64, bits: usize) {
         for bit in 0..bits {
             if self.bits.is_multiple_of(4) {
                 self.nibbles.push(0);
@@ -23,7 +23,7 @@ impl Bus {
     }
 
     /// The number, most significant digit first.
-    pub(super) fn hex(&self) -> String {
+    pub(crate) fn hex(&self) -> String {
         let digits = self.nibbles.iter().rev();
         digits.map(|&nibble| char::from(b"0123456789abcdef"[usize::from(nibble)])).collect()
     }

@@ -254,12 +254,13 @@ impl Job<'_> {
                 let (operand, multiplier) = self.factors(state, take, column, output, value);
                 let at = column * self.arch.multipliers + output * take.values + value;
                 let product = operand.wrapping_mul(multiplier);
-                let (held, held_product) =
-                    (&mut nets.scaler_operands[at], &mut nets.scaler_products[at]);
-                nets.toggles.scaler_operand += toggled(*held, operand, accumulator_bits);
-                nets.toggles.scaler_product +=
-                    toggled(*held_product, product, accumulator_bits + scale_bits);
-                (*held, *held_product) = (operand, product);
+                let (toggles, product_bits) = (&mut nets.toggles, accumulator_bits + scale_bits);
+                let held = std::mem::replace(&mut nets.scaler_operands[at], operand);
+                toggles.scaler_operand += toggled(held, operand, accumulator_bits);
+                let held = std::mem::replace(&mut nets.scaler_scales[at], multiplier);
+                toggles.scaler_scale += toggled(held, multiplier, scale_bits);
+                let held = std::mem::replace(&mut nets.scaler_products[at], product);
+                toggles.scaler_product += toggled(held, product, product_bits);
             }
         }
         state.nets = Some(nets);

@@ -7,7 +7,7 @@ use crate::mapping::{Run, StepIndex};
 impl Job<'_> {
     /// Edge 0 samples `start`.
     pub(super) fn feed_first(&self, state: &mut State) {
-        self.issue(state, Some(StepIndex::default()));
+        self.issue(state, Some(self.first));
     }
 
     pub(super) fn feed_next(&self, state: &mut State) {

@@ -30,6 +30,8 @@ pub struct Nets {
     pub registers: Vec<Vec<i32>>,
     /// Accumulator values at the multipliers: multiplier k of column q at `q·multipliers + k`.
     pub scaler_operands: Vec<i64>,
+    /// Their other inputs, m, likewise.
+    pub scaler_scales: Vec<i64>,
     /// Products of the multipliers, likewise.
     pub scaler_products: Vec<i64>,
     /// Outputs of the adders of the partial y: adder i of column q at `q·multipliers + i`.
@@ -53,6 +55,7 @@ impl Nets {
             levels: (1..=arch.tree_levels()).map(level).collect(),
             registers: stages.map(|stage| level(stage_level(arch, mapping, stage))).collect(),
             scaler_operands: multipliers.clone(),
+            scaler_scales: multipliers.clone(),
             scaler_products: multipliers.clone(),
             scaler_y: multipliers,
             toggles: Toggles::default(),

@@ -38,6 +38,7 @@ fn toggles_by_hand() {
         leaves: 17,
         accumulators: 62,
         scaler_operand: 2,
+        scaler_scale: 1,
         scaler_product: 2,
         scaler_y: 2,
         ..Toggles::default()

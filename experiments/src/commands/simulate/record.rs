@@ -50,7 +50,8 @@ fn input(simulation: &Simulation) -> Input {
 
 /// The command as a user would type it.
 fn command(arguments: &SimulateArgs) -> String {
-    let SimulateArgs { net, arch, energy, trace, model, one_tile_of, output } = arguments;
+    let SimulateArgs { net, arch, energy, any_clock, trace, model, one_tile_of, output } =
+        arguments;
     let model = match model {
         Model::Fast => "fast",
         Model::Stepped => "stepped",
@@ -59,6 +60,9 @@ fn command(arguments: &SimulateArgs) -> String {
     let mut add = |text: std::fmt::Arguments<'_>| {
         command.write_fmt(text).expect("a string takes all");
     };
+    if *any_clock {
+        add(format_args!(" --any-clock"));
+    }
     if let Some(trace) = trace {
         add(format_args!(" --trace {}", trace.display()));
     }

@@ -154,6 +154,19 @@ fn report(simulation: &Simulation) -> Report {
     if sampled {
         warnings.push(format!("toggles counted in one of each {} tiles", simulation.one_tile_of));
     }
+    if let Some(most) = simulation.too_fast {
+        warnings.push(format!("the clock is beyond {most} MHz, the table's slowest path"));
+    }
+    if let Some(engine) = table
+        .calibration
+        .as_ref()
+        .filter(|engine| (engine.lanes, engine.branches) != (arch.lanes, arch.branches))
+    {
+        warnings.push(format!(
+            "the table was calibrated on engines of {} lanes × {} branches, these have {} × {}",
+            engine.lanes, engine.branches, arch.lanes, arch.branches
+        ));
+    }
     warnings.extend(table.warning.clone());
     Report {
         network: network.name.clone(),

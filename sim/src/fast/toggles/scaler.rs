@@ -13,6 +13,7 @@ use super::wires::reversed;
 pub(super) struct Scaler {
     /// Multiplier k of column q at `q·multipliers + k`.
     operands: Vec<i64>,
+    scales: Vec<i64>,
     products: Vec<i64>,
     /// Adder i of column q at `q·multipliers + i`.
     sums: Vec<i64>,
@@ -33,6 +34,7 @@ impl Scaler {
         let multipliers = vec![0; arch.columns * arch.multipliers];
         Self {
             operands: multipliers.clone(),
+            scales: multipliers.clone(),
             products: multipliers.clone(),
             sums: multipliers,
             partial: vec![0; arch.engines() * map.segments],
@@ -79,13 +81,14 @@ impl Scaler {
             let mut y = if round.pass == 0 || merged { bias } else { self.partial[place] };
             let slot = output % at_once;
             for (value, &accumulator) in accumulators.iter().enumerate() {
-                let product =
-                    accumulator.wrapping_mul(multipliers.get(value).map_or(0, |&m| m.into()));
+                let scale = multipliers.get(value).map_or(0, |&m| m.into());
+                let product = accumulator.wrapping_mul(scale);
                 // Whole outputs lie side by side; the values of one that takes several cycles follow each other.
                 let multiplier = (slot * values + value) % arch.multipliers;
                 let at = column * arch.multipliers + multiplier;
                 toggles.scaler_operand +=
                     replace(&mut self.operands[at], accumulator, arch.accumulator_bits);
+                toggles.scaler_scale += replace(&mut self.scales[at], scale, arch.scale_bits);
                 toggles.scaler_product += replace(
                     &mut self.products[at],
                     product,
