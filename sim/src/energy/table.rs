@@ -100,9 +100,10 @@ pub struct Calibration {
 }
 
 /// Name and text of each built-in table.
-const BUILT_IN: [(&str, &str); 3] = [
+const BUILT_IN: [(&str, &str); 4] = [
     ("published-45nm", include_str!("../../presets/energy/published-45nm.toml")),
     ("sky130-16x1", include_str!("../../presets/energy/sky130-16x1.toml")),
+    ("sky130-16x2", include_str!("../../presets/energy/sky130-16x2.toml")),
     ("asap7-16x1", include_str!("../../presets/energy/asap7-16x1.toml")),
 ];
 
