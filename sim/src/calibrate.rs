@@ -1,7 +1,7 @@
 //! Calibration: what the machine's toggles cost in the gates of a library.
 //!
 //! An engine with its scaler is synthesized; [`Netlist`] is what comes out, [`Timing`] and [`Power`] what a
-//! [`Library`](crate::liberty::Library) says of it. Windows of layers ([`stimulus`]) run through the gates beside the RTL ([`bench`]), and
+//! [`Library`](crate::liberty::Library) says of it. Windows of layers ([`stimulus`]) run through the gates beside the RTL ([`bench()`]), and
 //! through the stepped model, whose counts [`fit`](fit::fit) prices. ENERGY.md derives what is fitted.
 
 pub mod fit;

@@ -6,9 +6,9 @@ use super::netlist::{Netlist, Port, Signal};
 use super::timing::Timing;
 use super::toggles::Span;
 
-/// The module that [`gates`] makes.
+/// The module that [`gates()`] makes.
 pub const GATES: &str = "tridot_gates";
-/// The module that [`bench`] makes.
+/// The module that [`bench()`] makes.
 pub const BENCH: &str = "tridot_gates_bench";
 
 /// Units of time a picosecond.
