@@ -12,11 +12,13 @@ mod area;
 mod curve;
 mod prices;
 mod raw;
+mod rows;
 mod storage;
 mod table;
 
 pub use area::Area;
 pub use prices::{Priced, Prices};
+pub use rows::{Group, Net};
 pub use storage::{Memory, Storage};
 pub use table::{Calibration, EnergyTable, FORMAT};
 

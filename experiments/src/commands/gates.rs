@@ -100,15 +100,11 @@ pub(super) fn synthesize<'l>(
 impl Core<'_> {
     /// What a window costs with these toggles, at the slowest clock of the core.
     pub(super) fn measured(&self, toggles: &[u32], edges: u64) -> Measured {
-        let clock = self.power.clock_fj.iter().sum::<f64>() * edges as f64;
-        let with_clock = self.power.of_window(toggles, edges);
-        let mut toggles_fj = with_clock;
-        for (energy, clock) in toggles_fj.iter_mut().zip(&self.power.clock_fj) {
-            *energy -= clock * edges as f64;
-        }
+        let toggles_fj = self.power.of_toggles(toggles);
+        let clock_fj = self.power.clock_fj.iter().sum::<f64>() * edges as f64;
         // 1 nW over 1 ps is 10⁻⁶ fJ.
         let time_ps = edges as f64 * self.timing.slowest_ps;
-        Measured { toggles_fj, clock_fj: clock, leakage_fj: self.power.leakage_nw * time_ps * 1e-6 }
+        Measured { toggles_fj, clock_fj, leakage_fj: self.power.leakage_nw * time_ps * 1e-6 }
     }
 }
 
@@ -146,8 +142,8 @@ pub(super) fn priced(
 }
 
 /// What a window has of every quantity that has a price.
-pub(super) fn quantities(window: &Stimulus, arch: &Architecture) -> BTreeMap<&'static str, f64> {
-    Quantity::ALL.iter().map(|one| (one.row(), one.amount(window, arch))).collect()
+pub(super) fn quantities(window: &Stimulus, arch: &Architecture) -> BTreeMap<String, f64> {
+    Quantity::all().map(|one| (one.row(), one.amount(window, arch))).collect()
 }
 
 /// How gates settle.

@@ -5,44 +5,17 @@ use super::netlist::Part;
 use super::power::ByPart;
 use super::stimulus::Stimulus;
 use crate::arch::Architecture;
+use crate::energy::{Group, Net};
 
 /// A quantity that has a price. ENERGY.md, section 9, says why these.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quantity {
-    /// Toggled bits of the row buses.
-    ActivationBus,
-    /// Toggled bits of the column buses.
-    WeightBus,
-    /// Toggled bits of a row bus, in each engine that it reaches.
-    ActivationFanOut,
-    /// Toggled bits of a column bus, in each engine that it reaches.
-    WeightFanOut,
-    /// Toggled bits of operand registers.
-    Operand,
-    /// Toggled bits of leaves.
-    Leaves,
-    /// Toggled bits of the trees' adders.
-    Tree,
-    /// Toggled bits of accumulators.
-    Accumulators,
-    /// Toggled bits of the multipliers' accumulator inputs.
-    ScalerOperand,
-    /// Toggled bits of their m.
-    ScalerScale,
-    /// Toggled bits of their products.
-    ScalerProduct,
-    /// Toggled bits of the adders of y.
-    ScalerY,
-    /// Flip-flops of the buses, each time that the scalers begin to take.
-    StartBus,
-    /// Flip-flops of the engines, likewise.
-    StartEngine,
-    /// Flip-flops of shadow bank and scalers, likewise.
-    StartScaler,
-    /// Flip-flops of the buses, each time that the array freezes.
-    FreezeBus,
-    /// Flip-flops of the engines, likewise.
-    FreezeEngine,
+    /// Toggled bits.
+    Toggle(Net),
+    /// Flip-flops, each time that the scalers begin to take.
+    Start(Group),
+    /// Flip-flops, each time that the array freezes.
+    Freeze(Group),
     /// Flip-flops of the shadow bank, each time that the scalers choose among several rows.
     Select,
 }
@@ -53,109 +26,92 @@ type Fit = (&'static [Part], &'static [Quantity], Quantity);
 const GROUPS: [Fit; 3] = [
     (
         &[Part::Bus],
-        &[Quantity::ActivationBus, Quantity::WeightBus, Quantity::StartBus],
-        Quantity::FreezeBus,
+        &[
+            Quantity::Toggle(Net::ActivationBus),
+            Quantity::Toggle(Net::WeightBus),
+            Quantity::Start(Group::Bus),
+        ],
+        Quantity::Freeze(Group::Bus),
     ),
     (
         &[Part::Engine, Part::Tree],
         &[
-            Quantity::ActivationFanOut,
-            Quantity::WeightFanOut,
-            Quantity::Operand,
-            Quantity::Leaves,
-            Quantity::Tree,
-            Quantity::Accumulators,
-            Quantity::StartEngine,
+            Quantity::Toggle(Net::ActivationFanOut),
+            Quantity::Toggle(Net::WeightFanOut),
+            Quantity::Toggle(Net::Operand),
+            Quantity::Toggle(Net::Leaves),
+            Quantity::Toggle(Net::Tree),
+            Quantity::Toggle(Net::Accumulators),
+            Quantity::Start(Group::Engine),
         ],
-        Quantity::FreezeEngine,
+        Quantity::Freeze(Group::Engine),
     ),
     (
         &[Part::Scaler],
         &[
-            Quantity::Accumulators,
-            Quantity::ScalerOperand,
-            Quantity::ScalerScale,
-            Quantity::ScalerProduct,
-            Quantity::ScalerY,
-            Quantity::StartScaler,
+            Quantity::Toggle(Net::Accumulators),
+            Quantity::Toggle(Net::ScalerOperand),
+            Quantity::Toggle(Net::ScalerScale),
+            Quantity::Toggle(Net::ScalerProduct),
+            Quantity::Toggle(Net::ScalerY),
+            Quantity::Start(Group::Scaler),
         ],
         Quantity::Select,
     ),
 ];
 
 impl Quantity {
-    /// All of them.
-    pub const ALL: [Self; 18] = [
-        Self::ActivationBus,
-        Self::WeightBus,
-        Self::ActivationFanOut,
-        Self::WeightFanOut,
-        Self::Operand,
-        Self::Leaves,
-        Self::Tree,
-        Self::Accumulators,
-        Self::ScalerOperand,
-        Self::ScalerScale,
-        Self::ScalerProduct,
-        Self::ScalerY,
-        Self::StartBus,
-        Self::StartEngine,
-        Self::StartScaler,
-        Self::FreezeBus,
-        Self::FreezeEngine,
-        Self::Select,
-    ];
+    /// All of them, in the order of a table's rows.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let toggles = Net::ALL.into_iter().map(Self::Toggle);
+        let starts = [Group::Bus, Group::Engine, Group::Scaler].map(Self::Start);
+        let of_arrays = [Self::Freeze(Group::Bus), Self::Freeze(Group::Engine), Self::Select];
+        toggles.chain(starts).chain(of_arrays)
+    }
+
+    /// Whether one engine alone never does it.
+    pub(super) const fn is_of_arrays(self) -> bool {
+        matches!(self, Self::Freeze(_) | Self::Select)
+    }
 
     /// The row of an energy table.
-    pub const fn row(self) -> &'static str {
+    pub fn row(self) -> String {
         match self {
-            Self::ActivationBus => "toggle.activation_bus",
-            Self::WeightBus => "toggle.weight_bus",
-            Self::ActivationFanOut => "toggle.activation_fan_out",
-            Self::WeightFanOut => "toggle.weight_fan_out",
-            Self::Operand => "toggle.operand",
-            Self::Leaves => "toggle.leaves",
-            Self::Tree => "toggle.tree",
-            Self::Accumulators => "toggle.accumulators",
-            Self::ScalerOperand => "toggle.scaler_operand",
-            Self::ScalerScale => "toggle.scaler_scale",
-            Self::ScalerProduct => "toggle.scaler_product",
-            Self::ScalerY => "toggle.scaler_y",
-            Self::StartBus => "start.bus",
-            Self::StartEngine => "start.engine",
-            Self::StartScaler => "start.scaler",
-            Self::FreezeBus => "freeze.bus",
-            Self::FreezeEngine => "freeze.engine",
-            Self::Select => "select",
+            Self::Toggle(net) => format!("toggle.{}", net.name()),
+            Self::Start(group) => format!("start.{}", group.name()),
+            Self::Freeze(group) => format!("freeze.{}", group.name()),
+            Self::Select => "select".to_owned(),
         }
     }
 
     /// How much of it there is in a window.
     pub fn amount(self, window: &Stimulus, arch: &Architecture) -> f64 {
-        let toggles = window.toggles.of_all_tiles();
-        let flip_flops = arch.flip_flops();
-        let starts = window.counts.scaler_starts();
+        let counts = &window.counts;
         let amount = match self {
-            Self::ActivationBus => toggles.activation_bus,
-            Self::WeightBus => toggles.weight_bus,
-            Self::ActivationFanOut => toggles.activation_bus * arch.columns as u64,
-            Self::WeightFanOut => toggles.weight_bus * arch.rows as u64,
-            Self::Operand => toggles.operand,
-            Self::Leaves => toggles.leaves,
-            Self::Tree => toggles.tree.iter().sum(),
-            Self::Accumulators => toggles.accumulators,
-            Self::ScalerOperand => toggles.scaler_operand,
-            Self::ScalerScale => toggles.scaler_scale,
-            Self::ScalerProduct => toggles.scaler_product,
-            Self::ScalerY => toggles.scaler_y,
-            Self::StartBus => starts * flip_flops.of_buses(),
-            Self::StartEngine => starts * flip_flops.of_engines(),
-            Self::StartScaler => starts * flip_flops.of_scalers(),
-            Self::FreezeBus => window.counts.freezes() * flip_flops.of_buses(),
-            Self::FreezeEngine => window.counts.freezes() * flip_flops.of_engines(),
-            Self::Select => window.counts.scaler_cycles.0 * arch.selected_flip_flops(),
+            Self::Toggle(net) => toggled(net, window, arch),
+            Self::Start(group) => counts.scaler_starts() * group.count(arch.flip_flops()),
+            Self::Freeze(group) => counts.freezes() * group.count(arch.flip_flops()),
+            Self::Select => counts.scaler_cycles.0 * arch.selected_flip_flops(),
         };
         amount as f64
+    }
+}
+
+fn toggled(net: Net, window: &Stimulus, arch: &Architecture) -> u64 {
+    let toggles = window.toggles.of_all_tiles();
+    match net {
+        Net::ActivationBus => toggles.activation_bus,
+        Net::WeightBus => toggles.weight_bus,
+        Net::ActivationFanOut => toggles.activation_bus * arch.columns as u64,
+        Net::WeightFanOut => toggles.weight_bus * arch.rows as u64,
+        Net::Operand => toggles.operand,
+        Net::Leaves => toggles.leaves,
+        Net::Tree => toggles.tree.iter().sum(),
+        Net::Accumulators => toggles.accumulators,
+        Net::ScalerOperand => toggles.scaler_operand,
+        Net::ScalerScale => toggles.scaler_scale,
+        Net::ScalerProduct => toggles.scaler_product,
+        Net::ScalerY => toggles.scaler_y,
     }
 }
 
@@ -219,8 +175,8 @@ pub fn control_fj(
 /// Prices in fJ, and how well they foretell.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fitted {
-    /// Of each quantity, in the order of [`Quantity::ALL`].
-    pub prices_fj: Vec<f64>,
+    /// Of each quantity, in the order of [`Quantity::all`].
+    pub prices_fj: Vec<(Quantity, f64)>,
     /// Of each window, those of the engine first: the relative error of the prices that were fitted to it and all others.
     pub errors: Vec<f64>,
     /// Of each window: that of prices that were fitted to all others.
@@ -231,7 +187,7 @@ impl Fitted {
     /// Fits prices to windows of one engine, and those of what only arrays do to what they leave of the windows of an array. Cross-validated errors of the array's windows are of these prices: all but three never saw them.
     pub fn new(one: &Seen<'_>, array: &Seen<'_>) -> Self {
         let mut fitted = Self {
-            prices_fj: vec![0.0; Quantity::ALL.len()],
+            prices_fj: Quantity::all().map(|quantity| (quantity, 0.0)).collect(),
             errors: vec![0.0; one.windows.len() + array.windows.len()],
             cross_validated: vec![0.0; one.windows.len() + array.windows.len()],
         };
@@ -240,7 +196,7 @@ impl Fitted {
             let of_array = array.observations(parts, quantities);
             let prices = fit(&of_one);
             for (quantity, price) in quantities.iter().zip(&prices) {
-                fitted.prices_fj[*quantity as usize] += price;
+                *fitted.price_mut(*quantity) += price;
             }
             let mut left: Vec<f64> = of_array.iter().map(|seen| error(&prices, seen)).collect();
             let price = fitted.fit_rest(of_arrays, array, &of_array, &left);
@@ -253,6 +209,17 @@ impl Fitted {
             fitted.cross_validated.iter_mut().zip(errors).for_each(|(sum, error)| *sum += error);
         }
         fitted
+    }
+
+    /// fJ of a quantity.
+    pub fn price(&self, quantity: Quantity) -> f64 {
+        let row = self.prices_fj.iter().find(|row| row.0 == quantity);
+        row.expect("every quantity has a price").1
+    }
+
+    fn price_mut(&mut self, quantity: Quantity) -> &mut f64 {
+        let row = self.prices_fj.iter_mut().find(|row| row.0 == quantity);
+        &mut row.expect("every quantity has a price").1
     }
 
     /// The price of a quantity that leaves least of an array's relative errors.
@@ -272,7 +239,7 @@ impl Fitted {
             })
             .collect();
         let price = fit(&seen)[0];
-        self.prices_fj[quantity as usize] = price;
+        *self.price_mut(quantity) = price;
         price
     }
 }

@@ -82,9 +82,9 @@ impl Power {
         }
     }
 
-    /// fJ of toggles of all nets in some clock cycles, by part, without leakage.
-    pub fn of_window(&self, toggles: &[u32], cycles: u64) -> ByPart {
-        let mut energy = self.clock_fj.map(|part| part * cycles as f64);
+    /// fJ of toggles of all nets by part, without clock and leakage.
+    pub fn of_toggles(&self, toggles: &[u32]) -> ByPart {
+        let mut energy = [0.0; Part::ALL.len()];
         for (toggles, cost) in toggles.iter().zip(&self.toggle_fj) {
             for (part, cost) in energy.iter_mut().zip(cost) {
                 *part += f64::from(*toggles) * cost;

@@ -8,7 +8,7 @@ use super::power::Power;
 use super::stimulus::Stimulus;
 use crate::Error;
 use crate::arch::Architecture;
-use crate::energy::{EnergyTable, FORMAT};
+use crate::energy::{EnergyTable, FORMAT, Net};
 use crate::limits::MAX_Y_BITS;
 
 /// The table whose memories stand in, and the supply that they are at.
@@ -109,13 +109,10 @@ impl Writer {
 
     /// A row a quantity that was there at all.
     fn prices(&mut self, facts: &Facts<'_>, fitted: &Fitted) {
-        for (quantity, price) in Quantity::ALL.iter().zip(&fitted.prices_fj) {
+        for (quantity, price) in &fitted.prices_fj {
             let amount = |window| quantity.amount(window, facts.arch);
             let amount: f64 = facts.windows.iter().map(amount).sum();
-            // One engine does none of these; the array does.
-            let of_arrays =
-                matches!(quantity, Quantity::FreezeBus | Quantity::FreezeEngine | Quantity::Select);
-            if amount != 0.0 || of_arrays {
+            if amount != 0.0 || quantity.is_of_arrays() {
                 let head = format!("[{}]", quantity.row());
                 self.row(&head, "", *price, "fJ", &self.source.clone());
             }
@@ -161,18 +158,18 @@ impl Writer {
         );
         let value = multiplier.max(0.0) / cells * row_cells;
         self.row("[[area_multiply]]", &bits, value, "um2", &of_scaler);
-        let price = |quantity: Quantity| fitted.prices_fj[quantity as usize];
-        let total = |quantity: Quantity| -> f64 {
-            facts.windows.iter().map(|window| quantity.amount(window, arch)).sum()
+        let price = |net: Net| fitted.price(Quantity::Toggle(net));
+        let total = |net: Net| -> f64 {
+            facts.windows.iter().map(|window| Quantity::Toggle(net).amount(window, arch)).sum()
         };
-        let adder = price(Quantity::Tree).max(price(Quantity::Accumulators));
+        let adder = price(Net::Tree).max(price(Net::Accumulators));
         let of_tree = format!(
             "{source}; half of the bits toggle, as dear as those of trees and accumulators"
         );
         self.row("[[add]]", &bits, adder * f64::from(ROW_BITS) / 2.0, "fJ", &of_tree);
         let operations: u64 =
             facts.windows.iter().map(|window| window.counts.scaler_operations).sum();
-        let nets = [Quantity::ScalerOperand, Quantity::ScalerScale, Quantity::ScalerProduct];
+        let nets = [Net::ScalerOperand, Net::ScalerScale, Net::ScalerProduct];
         let energy: f64 = nets.iter().map(|&net| price(net) * total(net)).sum();
         let of_operations =
             format!("{source}; mean of the scalers' operations, per product of operand bits");

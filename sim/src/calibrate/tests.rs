@@ -36,8 +36,9 @@ fn the_energy_of_two_gates_by_hand() {
     assert_eq!(power.area_um2(), 7.0);
     // 6 pW, the mean of the nand's states, and 7 pW.
     assert!((power.leakage_nw - 0.013).abs() < 1e-12);
-    let window = power.of_window(&[1, 9, 2, 3], 10);
-    assert_eq!((window[engine], window[scaler]), (10.0 + 8.0 + 25.5, 12.0 + 45.0 + 140.0));
+    let window = power.of_toggles(&[1, 9, 2, 3]);
+    let window = [engine, scaler].map(|part| window[part] + 10.0 * power.clock_fj[part]);
+    assert_eq!((window[0], window[1]), (10.0 + 8.0 + 25.5, 12.0 + 45.0 + 140.0));
 }
 
 #[test]

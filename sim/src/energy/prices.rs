@@ -2,7 +2,7 @@
 
 use super::Breakdown;
 use super::area::Area;
-use super::raw::Net;
+use super::rows::Net;
 use super::storage::{Memory, Storage};
 use super::table::EnergyTable;
 use crate::Error;

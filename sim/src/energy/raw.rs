@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::rows::{Group, Net};
+
 /// A file's version alone, so that another version is named as such before its keys are judged.
 #[derive(Deserialize)]
 pub(super) struct Version {
@@ -64,64 +66,6 @@ pub(super) struct RawCalibration {
 pub(super) struct Control {
     pub(super) array: Row,
     pub(super) column: Row,
-}
-
-/// Flip-flops whose load enables have a row of their own in a calibrated table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Group {
-    Bus,
-    Engine,
-    Scaler,
-}
-
-impl Group {
-    /// The key of its row below `start`.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Bus => "bus",
-            Self::Engine => "engine",
-            Self::Scaler => "scaler",
-        }
-    }
-}
-
-/// What toggles have a row of their own in a calibrated table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Net {
-    ActivationBus,
-    WeightBus,
-    ActivationFanOut,
-    WeightFanOut,
-    Operand,
-    Leaves,
-    Tree,
-    Accumulators,
-    ScalerOperand,
-    ScalerScale,
-    ScalerProduct,
-    ScalerY,
-}
-
-impl Net {
-    /// The key of its row below `toggle`.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::ActivationBus => "activation_bus",
-            Self::WeightBus => "weight_bus",
-            Self::ActivationFanOut => "activation_fan_out",
-            Self::WeightFanOut => "weight_fan_out",
-            Self::Operand => "operand",
-            Self::Leaves => "leaves",
-            Self::Tree => "tree",
-            Self::Accumulators => "accumulators",
-            Self::ScalerOperand => "scaler_operand",
-            Self::ScalerScale => "scaler_scale",
-            Self::ScalerProduct => "scaler_product",
-            Self::ScalerY => "scaler_y",
-        }
-    }
 }
 
 #[derive(Deserialize)]

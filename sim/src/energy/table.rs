@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::curve::{Curve, Grid};
-use super::raw::{self, Group, Net, Raw, Row};
+use super::raw::{self, Raw, Row};
+use super::rows::{Group, Net};
 use crate::Error;
 use crate::arch::FlipFlops;
 
@@ -387,12 +388,7 @@ fn checked(raw: Raw) -> Result<EnergyTable, Error> {
 
 /// Each group's price times its flip-flops.
 fn of_groups(rows: &[(Group, f64)], flip_flops: &FlipFlops) -> f64 {
-    let count = |group| match group {
-        Group::Bus => flip_flops.of_buses(),
-        Group::Engine => flip_flops.of_engines(),
-        Group::Scaler => flip_flops.of_scalers(),
-    };
-    rows.iter().map(|&(group, price)| price * count(group) as f64).sum()
+    rows.iter().map(|&(group, price)| price * group.count(flip_flops) as f64).sum()
 }
 
 fn calibration(place: &str, raw: raw::RawCalibration) -> Result<Calibration, Error> {

@@ -40,7 +40,7 @@ pub(super) struct Report {
 
 #[derive(Serialize)]
 struct Price {
-    row: &'static str,
+    row: String,
     energy_fj: f64,
 }
 
@@ -53,7 +53,7 @@ struct Window {
     gates_fj: f64,
     /// Of the gates, without clock and leakage.
     gates_parts_fj: ByPart,
-    quantities: BTreeMap<&'static str, f64>,
+    quantities: BTreeMap<String, f64>,
     error_percent: f64,
     cross_validated_error_percent: f64,
 }
@@ -103,21 +103,24 @@ impl Report {
         let (glitch_factor, glitches) = one.glitches();
         let windows = |run: &Run<'_>, arch: &Architecture, of: usize| -> Vec<Window> {
             let first = of * recipes[0].len();
-            let window = |(i, recipe): (usize, &Recipe)| Window {
-                name: recipe.name(),
-                array: format!("{}×{}", arch.rows, arch.columns),
-                edges: run.windows[i].edges(),
-                steps: run.windows[i].counts.steps,
-                gates_parts_fj: run.measured(i, &run.timed).toggles_fj,
-                quantities: gates::quantities(&run.windows[i], arch),
-                gates_fj: run.measured(i, &run.timed).total_fj(),
-                error_percent: 100.0 * fitted.errors[first + i],
-                cross_validated_error_percent: 100.0 * fitted.cross_validated[first + i],
+            let window = |(i, recipe): (usize, &Recipe)| {
+                let measured = run.measured(i, &run.timed);
+                Window {
+                    name: recipe.name(),
+                    array: format!("{}×{}", arch.rows, arch.columns),
+                    edges: run.windows[i].edges(),
+                    steps: run.windows[i].counts.steps,
+                    gates_parts_fj: measured.toggles_fj,
+                    quantities: gates::quantities(&run.windows[i], arch),
+                    gates_fj: measured.total_fj(),
+                    error_percent: 100.0 * fitted.errors[first + i],
+                    cross_validated_error_percent: 100.0 * fitted.cross_validated[first + i],
+                }
             };
             recipes[of].iter().enumerate().map(window).collect()
         };
         let price =
-            |(quantity, &price): (&Quantity, &f64)| Price { row: quantity.row(), energy_fj: price };
+            |&(quantity, price): &(Quantity, f64)| Price { row: quantity.row(), energy_fj: price };
         let compared = |run: &Run<'_>| run.at_once.compared + run.timed.compared;
         Self {
             output: arguments.output.display().to_string(),
@@ -139,7 +142,7 @@ impl Report {
             glitch_factor,
             glitch_mean_error_percent: 100.0 * glitches.mean,
             glitch_worst_error_percent: 100.0 * glitches.worst,
-            prices: Quantity::ALL.iter().zip(&fitted.prices_fj).map(price).collect(),
+            prices: fitted.prices_fj.iter().map(price).collect(),
             windows: [windows(one, facts.arch, 0), windows(four, array, 1)].concat(),
         }
     }
@@ -166,7 +169,7 @@ impl Report {
             "left_out_error_%",
         ];
         printer.table(&heads, self.windows.iter().map(row));
-        let row = |price: &Price| vec![price.row.to_owned(), format!("{:.3}", price.energy_fj)];
+        let row = |price: &Price| vec![price.row.clone(), format!("{:.3}", price.energy_fj)];
         printer.table(&["row", "fj"], self.prices.iter().map(row));
         printer.line(format_args!(
             "{} gates ({} flip-flops), {:.0} µm², leakage {:.3} µW, slowest path {:.0} ps through {} cells: {:.1} MHz",

@@ -44,7 +44,7 @@ struct Layer {
     error_percent: f64,
     /// Of the gates, without clock and leakage.
     gates_parts_fj: ByPart,
-    quantities: BTreeMap<&'static str, f64>,
+    quantities: BTreeMap<String, f64>,
 }
 
 /// pJ of a window.
