@@ -4,10 +4,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
 
 use jpeg_encoder::{ColorType, Encoder};
 use tempfile::TempDir;
+
+#[path = "support/command.rs"]
+mod command;
+
+use command::{refusal, tridot};
 
 const PLAN: &str = r#"
 format = 1
@@ -53,14 +57,6 @@ fn folder() -> TempDir {
     fs::write(dir.path().join("plan.toml"), PLAN).unwrap();
     fs::write(dir.path().join("data/val/n004/1.JPEG"), "torn").unwrap();
     dir
-}
-
-fn tridot(folder: &Path, arguments: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_tridot"))
-        .current_dir(folder)
-        .args(arguments.split_whitespace())
-        .output()
-        .unwrap()
 }
 
 /// Standard output and standard error of a command that succeeds.
@@ -115,12 +111,7 @@ fn every_command_takes_class_folders() {
 fn what_does_not_fit_or_is_too_broken_is_refused_in_one_line() {
     let dir = folder();
     let path = dir.path();
-    let refusal = |arguments: &str| {
-        let output = tridot(path, arguments);
-        let line = String::from_utf8(output.stderr).unwrap();
-        assert_eq!((output.status.code(), line.lines().count()), (Some(2), 1), "{line}");
-        line.trim_end().to_owned()
-    };
+    let refusal = |arguments: &str| refusal(path, arguments);
     let train = "train plan.toml --data data --out out";
     fs::write(path.join("data/val/n007/2.JPEG"), "").unwrap();
     assert_eq!(

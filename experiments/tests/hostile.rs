@@ -4,13 +4,18 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use tempfile::TempDir;
 use tridot_sim::network::{
     Accuracy, Description, Digits, Dot, DotOutput, Geometry, Input, Layer, Network, Operator,
     Provenance, Shape, Sign, TensorId, TensorType, Weights,
 };
+
+#[path = "support/command.rs"]
+mod command;
+
+use command::{refusal, tridot};
 
 /// A linear layer on 2×2 grey pixels.
 fn network(side: usize, provenance: Provenance) -> Network {
@@ -48,24 +53,6 @@ fn folder() -> TempDir {
     let bytes = network(2, Provenance::default()).to_bytes();
     fs::write(folder.path().join("net.safetensors"), bytes).unwrap();
     folder
-}
-
-fn tridot(folder: &Path, arguments: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_tridot"))
-        .current_dir(folder)
-        .args(arguments.split_whitespace())
-        .output()
-        .unwrap()
-}
-
-/// The one line that a refused command prints.
-fn refusal(folder: &Path, arguments: &str) -> String {
-    let output = tridot(folder, arguments);
-    let line = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{arguments}: {line}");
-    assert!(output.stdout.is_empty());
-    assert_eq!(line.lines().count(), 1, "{line}");
-    line.trim_end().to_owned()
 }
 
 fn accepted(folder: &Path, arguments: &str) -> String {

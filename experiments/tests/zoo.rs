@@ -2,33 +2,20 @@
 #![cfg(test)]
 
 use std::path::Path;
-use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-fn tridot(folder: &Path, arguments: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_tridot"))
-        .current_dir(folder)
-        .args(arguments.split_whitespace())
-        .output()
-        .unwrap()
-}
+#[path = "support/command.rs"]
+mod command;
+
+use command::{refusal, tridot};
 
 /// What a command that must succeed says as JSON.
 fn json(folder: &Path, arguments: &str) -> Value {
     let output = tridot(folder, &format!("{arguments} --json --quiet"));
     assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
-}
-
-/// The one line of a refusal.
-fn refused(folder: &Path, arguments: &str) -> String {
-    let output = tridot(folder, arguments);
-    assert_eq!(output.status.code(), Some(2), "{arguments}");
-    let text = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(text.trim_end().lines().count(), 1, "{text}");
-    text
 }
 
 fn file_of(name: &str) -> String {
@@ -87,7 +74,7 @@ fn a_summary_is_never_written_over_an_input() {
     let plan = "format = 1\nothers = \"dbq(2)\"\n";
     std::fs::write(folder.path().join("b2.toml"), plan).unwrap();
     std::fs::write(folder.path().join("weights.pth"), b"").unwrap();
-    let error = refused(
+    let error = refusal(
         folder.path(),
         "quantize weights.pth --synthetic --plan b2.toml --summary -o b2.safetensors",
     );
@@ -98,13 +85,13 @@ fn a_summary_is_never_written_over_an_input() {
 #[test]
 fn a_name_that_is_none_is_refused_with_those_that_are() {
     let folder = TempDir::new().unwrap();
-    let error = refused(folder.path(), "golden resnet20-b2 --arch tiny -o golden");
+    let error = refusal(folder.path(), "golden resnet20-b2 --arch tiny -o golden");
     assert!(
         error.contains("no trained network `resnet20-b2`: there are resnet20-cifar10-"),
         "{error}"
     );
     assert!(!error.contains("./resnet20-b2"), "{error}");
     std::fs::write(folder.path().join("mine"), b"").unwrap();
-    let error = refused(folder.path(), "golden mine --arch tiny -o golden");
+    let error = refusal(folder.path(), "golden mine --arch tiny -o golden");
     assert!(error.contains("(for the file, say ./mine)"), "{error}");
 }
