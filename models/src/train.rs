@@ -12,7 +12,7 @@ use crate::calibrate::{self, CalibrationSet, QuantizedNetwork};
 use crate::data::{PICTURES_AT_ONCE, Pictures, Source};
 use crate::float::{BatchNormParameters, FloatNetwork, LayerParameters};
 use crate::layers::Quantization;
-use crate::optim::{Rates, Sgd, learning_rate};
+use crate::optim::{Rates, Sgd};
 use crate::topology::{Topology, TopologyOperator};
 
 mod augment;
@@ -24,7 +24,10 @@ mod forward;
 mod loss;
 mod model;
 mod plan;
+mod schedule;
 mod teacher;
+
+use schedule::{Now, Schedule};
 
 pub(crate) use average::{Averaged, statistics, statistics_mut};
 pub use branches::LayerBranches;
@@ -410,34 +413,6 @@ impl Texts {
         let topology = Topology::from_toml(&self.network)?;
         plan.check_network(&topology)?;
         Ok((plan, topology))
-    }
-}
-
-/// The rates of a stage's steps.
-struct Schedule<'a> {
-    stage: &'a Stage,
-    /// Of an epoch.
-    steps: usize,
-}
-
-/// Those of one step.
-#[derive(Debug, Clone, Copy)]
-struct Now {
-    learning_rate: f64,
-    /// 1 where nothing has a temperature.
-    temperature: f64,
-}
-
-impl Schedule<'_> {
-    fn at(&self, epoch: usize, step: usize) -> Now {
-        let done = (epoch * self.steps + step) as u64;
-        let total = (self.stage.epochs * self.steps) as u64;
-        let warmup = self.stage.warmup_epochs * self.steps as f64;
-        let share = done as f64 / (total - 1).max(1) as f64;
-        Now {
-            learning_rate: learning_rate(self.stage.learning_rate, done, total, warmup),
-            temperature: self.stage.temperature.map_or(1.0, |temperature| temperature.at(share)),
-        }
     }
 }
 
