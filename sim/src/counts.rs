@@ -67,14 +67,9 @@ counts! {
 }
 
 impl Counts {
-    /// How often the scalers begin to take after an edge without a take, at most: once a move, and once an edge without.
-    pub fn scaler_starts(&self) -> u64 {
-        self.moves.min(self.cycles.0.saturating_sub(self.scaler_cycles.0))
-    }
-
-    /// How often the array freezes, at most: once a move, and once a frozen edge.
-    pub fn freezes(&self) -> u64 {
-        self.moves.min(self.stall_scaler.0)
+    /// How often a move follows an edge without one, at most: once a move, and once an edge without.
+    pub fn handovers(&self) -> u64 {
+        self.moves.min(self.cycles.0.saturating_sub(self.moves))
     }
 }
 
@@ -115,6 +110,9 @@ pub struct Toggles {
     pub scaler_operand: u64,
     /// Multipliers m beside them: `scale_bits` each.
     pub scaler_scale: u64,
+    /// Partial products of the scalers' multipliers: for each bit of m that is one, the accumulator value at the product's
+    /// width, shifted to the bit.
+    pub scaler_partial_products: u64,
     /// Outputs of the scalers' multipliers: `accumulator_bits` + `scale_bits` each.
     pub scaler_product: u64,
     /// Outputs of the adders of the partial y: 48 bits each.
@@ -133,6 +131,7 @@ impl AddAssign for Toggles {
         self.accumulators += other.accumulators;
         self.scaler_operand += other.scaler_operand;
         self.scaler_scale += other.scaler_scale;
+        self.scaler_partial_products += other.scaler_partial_products;
         self.scaler_product += other.scaler_product;
         self.scaler_y += other.scaler_y;
     }
@@ -181,6 +180,7 @@ impl Toggles {
             accumulators: f(self.accumulators),
             scaler_operand: f(self.scaler_operand),
             scaler_scale: f(self.scaler_scale),
+            scaler_partial_products: f(self.scaler_partial_products),
             scaler_product: f(self.scaler_product),
             scaler_y: f(self.scaler_y),
         }

@@ -12,16 +12,14 @@ use crate::energy::{Group, Net};
 pub enum Quantity {
     /// Toggled bits.
     Toggle(Net),
-    /// Flip-flops, each time that the scalers begin to take.
-    Start(Group),
-    /// Flip-flops, each time that the array freezes.
-    Freeze(Group),
+    /// Flip-flops at each hand-over.
+    Handover(Group),
     /// Flip-flops of the shadow bank, each time that the scalers choose among several rows.
     Select,
 }
 
-/// Parts that are fitted together, what their energy is taken to depend on, and what in arrays it depends on besides.
-type Fit = (&'static [Part], &'static [Quantity], Quantity);
+/// Parts that are fitted together, what their energy is taken to depend on, and what in arrays it depends on besides, if anything.
+type Fit = (&'static [Part], &'static [Quantity], Option<Quantity>);
 
 const GROUPS: [Fit; 3] = [
     (
@@ -29,9 +27,9 @@ const GROUPS: [Fit; 3] = [
         &[
             Quantity::Toggle(Net::ActivationBus),
             Quantity::Toggle(Net::WeightBus),
-            Quantity::Start(Group::Bus),
+            Quantity::Handover(Group::Bus),
         ],
-        Quantity::Freeze(Group::Bus),
+        None,
     ),
     (
         &[Part::Engine, Part::Tree],
@@ -42,9 +40,9 @@ const GROUPS: [Fit; 3] = [
             Quantity::Toggle(Net::Leaves),
             Quantity::Toggle(Net::Tree),
             Quantity::Toggle(Net::Accumulators),
-            Quantity::Start(Group::Engine),
+            Quantity::Handover(Group::Engine),
         ],
-        Quantity::Freeze(Group::Engine),
+        None,
     ),
     (
         &[Part::Scaler],
@@ -52,11 +50,12 @@ const GROUPS: [Fit; 3] = [
             Quantity::Toggle(Net::Accumulators),
             Quantity::Toggle(Net::ScalerOperand),
             Quantity::Toggle(Net::ScalerScale),
+            Quantity::Toggle(Net::ScalerPartialProducts),
             Quantity::Toggle(Net::ScalerProduct),
             Quantity::Toggle(Net::ScalerY),
-            Quantity::Start(Group::Scaler),
+            Quantity::Handover(Group::Scaler),
         ],
-        Quantity::Select,
+        Some(Quantity::Select),
     ),
 ];
 
@@ -64,22 +63,20 @@ impl Quantity {
     /// All of them, in the order of a table's rows.
     pub fn all() -> impl Iterator<Item = Self> {
         let toggles = Net::ALL.into_iter().map(Self::Toggle);
-        let starts = [Group::Bus, Group::Engine, Group::Scaler].map(Self::Start);
-        let of_arrays = [Self::Freeze(Group::Bus), Self::Freeze(Group::Engine), Self::Select];
-        toggles.chain(starts).chain(of_arrays)
+        let handovers = [Group::Bus, Group::Engine, Group::Scaler].map(Self::Handover);
+        toggles.chain(handovers).chain([Self::Select])
     }
 
     /// Whether one engine alone never does it.
     pub(super) const fn is_of_arrays(self) -> bool {
-        matches!(self, Self::Freeze(_) | Self::Select)
+        matches!(self, Self::Select)
     }
 
     /// The row of an energy table.
     pub fn row(self) -> String {
         match self {
             Self::Toggle(net) => format!("toggle.{}", net.name()),
-            Self::Start(group) => format!("start.{}", group.name()),
-            Self::Freeze(group) => format!("freeze.{}", group.name()),
+            Self::Handover(group) => format!("handover.{}", group.name()),
             Self::Select => "select".to_owned(),
         }
     }
@@ -89,8 +86,7 @@ impl Quantity {
         let counts = &window.counts;
         let amount = match self {
             Self::Toggle(net) => toggled(net, window, arch),
-            Self::Start(group) => counts.scaler_starts() * group.count(arch.flip_flops()),
-            Self::Freeze(group) => counts.freezes() * group.count(arch.flip_flops()),
+            Self::Handover(group) => counts.handovers() * group.count(arch.flip_flops()),
             Self::Select => counts.scaler_cycles.0 * arch.selected_flip_flops(),
         };
         amount as f64
@@ -110,6 +106,7 @@ fn toggled(net: Net, window: &Stimulus, arch: &Architecture) -> u64 {
         Net::Accumulators => toggles.accumulators,
         Net::ScalerOperand => toggles.scaler_operand,
         Net::ScalerScale => toggles.scaler_scale,
+        Net::ScalerPartialProducts => toggles.scaler_partial_products,
         Net::ScalerProduct => toggles.scaler_product,
         Net::ScalerY => toggles.scaler_y,
     }
@@ -184,7 +181,7 @@ pub struct Fitted {
 }
 
 impl Fitted {
-    /// Fits prices to windows of one engine, and those of what only arrays do to what they leave of the windows of an array. Cross-validated errors of the array's windows are of these prices: all but three never saw them.
+    /// Fits prices to windows of one engine, and those of what only arrays do to what they leave of the windows of an array. Cross-validated errors of the array's windows are of these prices: all but one never saw them.
     pub fn new(one: &Seen<'_>, array: &Seen<'_>) -> Self {
         let mut fitted = Self {
             prices_fj: Quantity::all().map(|quantity| (quantity, 0.0)).collect(),
@@ -199,9 +196,11 @@ impl Fitted {
                 *fitted.price_mut(*quantity) += price;
             }
             let mut left: Vec<f64> = of_array.iter().map(|seen| error(&prices, seen)).collect();
-            let price = fitted.fit_rest(of_arrays, array, &of_array, &left);
-            for ((left, seen), window) in left.iter_mut().zip(&of_array).zip(array.windows) {
-                *left += price * of_arrays.amount(window, array.arch) / seen.total;
+            if let Some(quantity) = of_arrays {
+                let price = fitted.fit_rest(quantity, array, &of_array, &left);
+                for ((left, seen), window) in left.iter_mut().zip(&of_array).zip(array.windows) {
+                    *left += price * quantity.amount(window, array.arch) / seen.total;
+                }
             }
             let errors = of_one.iter().map(|seen| error(&prices, seen)).chain(left.iter().copied());
             fitted.errors.iter_mut().zip(errors).for_each(|(sum, error)| *sum += error);

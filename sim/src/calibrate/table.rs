@@ -169,7 +169,8 @@ impl Writer {
         self.row("[[add]]", &bits, adder * f64::from(ROW_BITS) / 2.0, "fJ", &of_tree);
         let operations: u64 =
             facts.windows.iter().map(|window| window.counts.scaler_operations).sum();
-        let nets = [Net::ScalerOperand, Net::ScalerScale, Net::ScalerProduct];
+        let nets =
+            [Net::ScalerOperand, Net::ScalerScale, Net::ScalerPartialProducts, Net::ScalerProduct];
         let energy: f64 = nets.iter().map(|&net| price(net) * total(net)).sum();
         let of_operations =
             format!("{source}; mean of the scalers' operations, per product of operand bits");

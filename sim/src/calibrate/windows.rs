@@ -108,7 +108,7 @@ impl Recipe {
 }
 
 /// The recipes of a calibration: every kind of activations × zero fractions × streaming or held, over which chunks and passes
-/// rotate, and idle rows and columns.
+/// rotate; dot products of one chunk and two passes, which give the scaler another m at every take; idle rows and columns.
 pub fn calibration() -> Vec<Recipe> {
     let mut recipes = Vec::new();
     for (i, activations) in Activations::KINDS.into_iter().enumerate() {
@@ -121,11 +121,21 @@ pub fn calibration() -> Vec<Recipe> {
                     zero_percent,
                     trits,
                     chunks: [4, 32, 1][at % 3],
-                    passes: if at % 4 == 3 { 4 } else { 1 },
+                    passes: [1, 1, 2, 4][at % 4],
                     is_fixed,
                 });
             }
         }
+    }
+    for (i, activations) in Activations::KINDS.into_iter().enumerate() {
+        recipes.push(Recipe {
+            activations,
+            zero_percent: 40,
+            trits: if i % 2 == 0 { Trits::Held } else { Trits::Streaming },
+            chunks: 1,
+            passes: 2,
+            is_fixed: false,
+        });
     }
     for (activations, zero_percent) in
         [(Activations::Idle, 50), (Activations::Uniform, 100), (Activations::Idle, 100)]
@@ -247,12 +257,13 @@ fn network(
         | Activations::Smooth
         | Activations::Idle => Sign::Unsigned,
     };
-    // As an exporter chooses it: the largest m uses all bits, and outputs fill their range.
+    // As an exporter chooses it: the largest m uses all bits, and outputs fill their range. Few layers have an m below 0.
     let most = 1_i64 << (arch.scale_bits - 1);
+    let are_signed = draw(4) == 0;
     let mut multiplier = || {
         let m = most / 4 + draw((most * 3 / 4).cast_unsigned()).cast_signed();
         let m = i32::try_from(m).expect("18 bits");
-        if draw(2) == 0 { -m } else { m }
+        if draw(2) == 0 && are_signed { -m } else { m }
     };
     let count = channels * weights.multipliers_per_channel();
     let multipliers = (0..count).map(|_| multiplier()).collect();

@@ -13,6 +13,9 @@ use crate::units::Picojoules;
 
 /// Bits of a trit in the weight memory.
 const TRIT_BITS: f64 = 2.0;
+/// Nets of the scalers' multipliers; with any of them in a table a multiplication has no price of its own.
+const MULTIPLIER_NETS: [Net; 4] =
+    [Net::ScalerOperand, Net::ScalerScale, Net::ScalerPartialProducts, Net::ScalerProduct];
 /// The most that a part of a layer, and all layers, may cost: what [`Picojoules`] can add up.
 pub(super) const MAX_PICOJOULES: f64 = 1.6e13;
 
@@ -42,6 +45,7 @@ pub struct Prices {
     accumulators: f64,
     scaler_operand: f64,
     scaler_scale: f64,
+    scaler_partial_products: f64,
     scaler_product: f64,
     scaler_y: f64,
     /// Multiplication of the scaler, where its nets have no rows of their own.
@@ -51,10 +55,8 @@ pub struct Prices {
     vector_add: f64,
     /// A flip-flop and edge.
     clock: f64,
-    /// All load enables, each time that the scalers begin to take.
-    start: f64,
-    /// The same each time that the array freezes.
-    freeze: f64,
+    /// All load enables at a hand-over.
+    handover: f64,
     /// The shadow bank each time that the scalers choose among several rows.
     select: f64,
     /// Flip-flops that are not counted: a cycle of dot products.
@@ -107,8 +109,7 @@ impl Prices {
         }
         let flip_flops = arch.flip_flops();
         let fan_out = |fan_out: Net, engines: usize| net(fan_out, 0.0) * engines as f64;
-        let measured =
-            [Net::ScalerOperand, Net::ScalerScale, Net::ScalerProduct].map(|net| table.toggle(net));
+        let measured = MULTIPLIER_NETS.map(|net| table.toggle(net));
         let multiply = table.multiplication(arch.accumulator_bits, arch.scale_bits);
         // 1 nW over 1 µs is 10⁻³ pJ.
         let cycle_us = 1.0 / arch.clock.0;
@@ -129,14 +130,14 @@ impl Prices {
             accumulators: net(Net::Accumulators, table.adder_bit(arch.accumulator_bits)),
             scaler_operand: measured[0].unwrap_or(0.0),
             scaler_scale: measured[1].unwrap_or(0.0),
-            scaler_product: measured[2].unwrap_or(0.0),
+            scaler_partial_products: measured[2].unwrap_or(0.0),
+            scaler_product: measured[3].unwrap_or(0.0),
             scaler_y: net(Net::ScalerY, table.adder_bit(MAX_Y_BITS)),
-            scaler_multiply: if measured == [None; 3] { multiply } else { 0.0 },
+            scaler_multiply: if measured == [None; MULTIPLIER_NETS.len()] { multiply } else { 0.0 },
             vector_multiply: table.multiplication(MAX_ACTIVATION_BITS, arch.scale_bits),
             vector_add: table.add.at(f64::from(MAX_Y_BITS)),
             clock: table.clock.unwrap_or(0.0),
-            start: table.start_of(flip_flops),
-            freeze: table.freeze_of(flip_flops),
+            handover: table.handover_of(flip_flops),
             select: table.select * arch.selected_flip_flops() as f64,
             control: table.control.0 + table.control.1 * arch.columns as f64,
             leakage: leakage * cycle_us * 1e-3,
@@ -170,8 +171,7 @@ impl Prices {
             vector: part(vector)?,
             clock: part(
                 n(counts.flip_flop_cycles.total()) * self.clock
-                    + n(counts.scaler_starts()) * self.start
-                    + n(counts.freezes()) * self.freeze
+                    + n(counts.handovers()) * self.handover
                     + n(counts.cycles.0 - counts.vector_cycles.0) * self.control,
             )?,
             leakage: part(n(counts.cycles.0) * self.leakage)?,
@@ -201,6 +201,7 @@ impl Prices {
                 + n(counts.scaler_cycles.0) * self.select
                 + priced(nets.scaler_operand, self.scaler_operand)
                 + priced(nets.scaler_scale, self.scaler_scale)
+                + priced(nets.scaler_partial_products, self.scaler_partial_products)
                 + priced(nets.scaler_product, self.scaler_product)
                 + priced(nets.scaler_y, self.scaler_y),
         )?;

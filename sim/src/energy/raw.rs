@@ -31,9 +31,7 @@ pub(super) struct Raw {
     #[serde(default)]
     pub(super) toggle: BTreeMap<Net, Row>,
     #[serde(default)]
-    pub(super) start: BTreeMap<Group, Row>,
-    #[serde(default)]
-    pub(super) freeze: BTreeMap<Group, Row>,
+    pub(super) handover: BTreeMap<Group, Row>,
     pub(super) select: Option<Row>,
     pub(super) control: Option<Control>,
     pub(super) clock: Option<Row>,

@@ -28,6 +28,8 @@ pub enum Net {
     ScalerOperand,
     /// Toggled bits of their m.
     ScalerScale,
+    /// Toggled bits of their partial products.
+    ScalerPartialProducts,
     /// Toggled bits of their products.
     ScalerProduct,
     /// Toggled bits of the adders of y.
@@ -36,7 +38,7 @@ pub enum Net {
 
 impl Net {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::ActivationBus,
         Self::WeightBus,
         Self::ActivationFanOut,
@@ -47,6 +49,7 @@ impl Net {
         Self::Accumulators,
         Self::ScalerOperand,
         Self::ScalerScale,
+        Self::ScalerPartialProducts,
         Self::ScalerProduct,
         Self::ScalerY,
     ];
@@ -64,6 +67,7 @@ impl Net {
             Self::Accumulators => "accumulators",
             Self::ScalerOperand => "scaler_operand",
             Self::ScalerScale => "scaler_scale",
+            Self::ScalerPartialProducts => "scaler_partial_products",
             Self::ScalerProduct => "scaler_product",
             Self::ScalerY => "scaler_y",
         }
@@ -83,7 +87,7 @@ pub enum Group {
 }
 
 impl Group {
-    /// The key of its row below `start` and `freeze`.
+    /// The key of its row below `handover`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Bus => "bus",

@@ -53,10 +53,8 @@ pub struct EnergyTable {
     pub(super) area_flip_flop: Option<f64>,
     /// pJ a toggled bit, for nets with a row of their own.
     pub(super) toggle: Vec<(Net, f64)>,
-    /// pJ a flip-flop each time that the scalers begin to take, by group.
-    pub(super) start: Vec<(Group, f64)>,
-    /// pJ a flip-flop each time that the array freezes, by group.
-    pub(super) freeze: Vec<(Group, f64)>,
+    /// pJ a flip-flop and hand-over, by group.
+    pub(super) handover: Vec<(Group, f64)>,
     /// pJ a flip-flop of the shadow bank each time that the scalers choose among several rows.
     pub(super) select: f64,
     /// pJ a cycle of dot products: of the array, and of each column.
@@ -147,14 +145,10 @@ impl EnergyTable {
         self.toggle.iter().find(|row| row.0 == net).map(|row| row.1)
     }
 
-    /// pJ of the flip-flops of an array each time that the scalers begin to take.
-    pub(super) fn start_of(&self, flip_flops: &FlipFlops) -> f64 {
-        of_groups(&self.start, flip_flops)
-    }
-
-    /// pJ of the flip-flops of an array each time that it freezes.
-    pub(super) fn freeze_of(&self, flip_flops: &FlipFlops) -> f64 {
-        of_groups(&self.freeze, flip_flops)
+    /// pJ of the flip-flops of an array at a hand-over.
+    pub(super) fn handover_of(&self, flip_flops: &FlipFlops) -> f64 {
+        let price = |&(group, price): &(Group, f64)| price * group.count(flip_flops) as f64;
+        self.handover.iter().map(price).sum()
     }
 
     /// pJ a toggled output bit of an adder: half of its bits toggle in an average addition.
@@ -348,8 +342,7 @@ fn checked(raw: Raw) -> Result<EnergyTable, Error> {
     for (net, row) in &raw.toggle {
         toggle.push((*net, checker.value(&format!("toggle.{}", net.name()), row, ENERGY)?));
     }
-    let start = checker.groups("start", &raw.start)?;
-    let freeze = checker.groups("freeze", &raw.freeze)?;
+    let handover = checker.groups("handover", &raw.handover)?;
     let select = checker.single("select", raw.select.as_ref(), ENERGY)?.unwrap_or(0.0);
     let control = match &raw.control {
         None => (0.0, 0.0),
@@ -372,8 +365,7 @@ fn checked(raw: Raw) -> Result<EnergyTable, Error> {
         leakage: checker.single("leakage", raw.leakage.as_ref(), LEAKAGE)?,
         max_clock,
         toggle,
-        start,
-        freeze,
+        handover,
         select,
         control,
         calibration,
@@ -384,11 +376,6 @@ fn checked(raw: Raw) -> Result<EnergyTable, Error> {
         scaled_rows: checker.scaled_rows.into_iter().map(Scaled::text).collect(),
         n_rows: checker.n_rows,
     })
-}
-
-/// Each group's price times its flip-flops.
-fn of_groups(rows: &[(Group, f64)], flip_flops: &FlipFlops) -> f64 {
-    rows.iter().map(|&(group, price)| price * group.count(flip_flops) as f64).sum()
 }
 
 fn calibration(place: &str, raw: raw::RawCalibration) -> Result<Calibration, Error> {

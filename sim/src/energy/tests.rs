@@ -147,6 +147,7 @@ fn calibrated() -> String {
         "tree",
         "accumulators",
         "scaler_operand",
+        "scaler_partial_products",
         "scaler_product",
         "scaler_y",
     ];
@@ -172,6 +173,7 @@ fn a_calibrated_table_prices_every_net_the_clock_and_leakage() {
     counts.flip_flop_cycles.tree = 7000;
     toggles.counted.operand = 100;
     toggles.counted.scaler_operand = 300;
+    toggles.counted.scaler_partial_products = 1000;
     toggles.counted.scaler_product = 200;
     let priced = prices.layer("layer", &layer(&counts, Some(&toggles))).unwrap();
     close(priced.activation_bus, 5.0);
@@ -180,7 +182,7 @@ fn a_calibrated_table_prices_every_net_the_clock_and_leakage() {
     close(priced.tree, 12.5);
     close(priced.accumulators, 2.4);
     // With nets of its own the multiplier has no price an operation beside them.
-    close(priced.scaler, 2.1 + 1.6 + 0.72);
+    close(priced.scaler, 2.1 + 8.0 + 1.8 + 0.80);
     close(priced.clock, 14.0);
     let area = Area::of(&table, &arch);
     let flip_flops = area.flip_flops.unwrap().0;
@@ -244,7 +246,7 @@ fn what_a_table_may_not_hold() {
         refusal("node_nm = 45", "node_nm = 45\nnodes = 2"),
         "energy table, line 6, column 1: unknown field `nodes`, expected one of `format`, `name`, \
          `node_nm`, `voltage_v`, `warning`, `add`, `multiply`, `memory_read`, `memory_write`, \
-         `area_add`, `area_multiply`, `area_flip_flop`, `toggle`, `start`, `freeze`, `select`, `control`, `clock`, `leakage`, `max_clock`, `calibration`"
+         `area_add`, `area_multiply`, `area_flip_flop`, `toggle`, `handover`, `select`, `control`, `clock`, `leakage`, `max_clock`, `calibration`"
     );
     assert_eq!(
         refusal("value = 0.03\n", "value = 0.03\nvalue = 0.04\n"),

@@ -255,10 +255,19 @@ impl Job<'_> {
                 let at = column * self.arch.multipliers + output * take.values + value;
                 let product = operand.wrapping_mul(multiplier);
                 let (toggles, product_bits) = (&mut nets.toggles, accumulator_bits + scale_bits);
-                let held = std::mem::replace(&mut nets.scaler_operands[at], operand);
-                toggles.scaler_operand += toggled(held, operand, accumulator_bits);
-                let held = std::mem::replace(&mut nets.scaler_scales[at], multiplier);
-                toggles.scaler_scale += toggled(held, multiplier, scale_bits);
+                let held_operand = std::mem::replace(&mut nets.scaler_operands[at], operand);
+                toggles.scaler_operand += toggled(held_operand, operand, accumulator_bits);
+                let held_scale = std::mem::replace(&mut nets.scaler_scales[at], multiplier);
+                toggles.scaler_scale += toggled(held_scale, multiplier, scale_bits);
+                for bit in 0..scale_bits {
+                    let [before, after] = [(held_operand, held_scale), (operand, multiplier)].map(
+                        |(operand, scale)| {
+                            (i128::from(operand) << bit) * i128::from(scale >> bit & 1)
+                        },
+                    );
+                    let differ = (before ^ after) & ((1 << product_bits) - 1);
+                    toggles.scaler_partial_products += u64::from(differ.count_ones());
+                }
                 let held = std::mem::replace(&mut nets.scaler_products[at], product);
                 toggles.scaler_product += toggled(held, product, product_bits);
             }

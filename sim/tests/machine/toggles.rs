@@ -39,6 +39,7 @@ fn toggles_by_hand() {
         accumulators: 62,
         scaler_operand: 2,
         scaler_scale: 1,
+        scaler_partial_products: 2,
         scaler_product: 2,
         scaler_y: 2,
         ..Toggles::default()
@@ -139,6 +140,7 @@ fn a_sample_is_near_the_whole() {
         ("weight bus", whole.weight_bus, sample.weight_bus),
         ("leaves", whole.leaves, sample.leaves),
         ("accumulators", whole.accumulators, sample.accumulators),
+        ("partial products", whole.scaler_partial_products, sample.scaler_partial_products),
         ("product", whole.scaler_product, sample.scaler_product),
     ] {
         let error = (sample as f64 - whole as f64).abs() / whole as f64;

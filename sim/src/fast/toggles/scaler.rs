@@ -86,6 +86,12 @@ impl Scaler {
                 // Whole outputs lie side by side; the values of one that takes several cycles follow each other.
                 let multiplier = (slot * values + value) % arch.multipliers;
                 let at = column * arch.multipliers + multiplier;
+                let before = (self.operands[at], self.scales[at]);
+                toggles.scaler_partial_products += partial_products(
+                    before,
+                    (accumulator, scale),
+                    (arch.accumulator_bits, arch.scale_bits),
+                );
                 toggles.scaler_operand +=
                     replace(&mut self.operands[at], accumulator, arch.accumulator_bits);
                 toggles.scaler_scale += replace(&mut self.scales[at], scale, arch.scale_bits);
@@ -103,6 +109,30 @@ impl Scaler {
             self.partial[place] = y;
         }
     }
+}
+
+/// Bits that change in the rows of a multiplier, one for each bit of m: the operand, or nothing.
+fn partial_products(
+    before: (i64, i64),
+    after: (i64, i64),
+    (operand_bits, scale_bits): (u32, u32),
+) -> u64 {
+    // A row shifted to bit i has i bits less of the operand, whose copies of the sign end at the product's width.
+    let rows = |scale: i64, operand: i64| {
+        let operand = i128::from(operand).cast_unsigned();
+        let mut rest = scale.cast_unsigned() & (u64::MAX >> (u64::BITS - scale_bits));
+        let mut bits = 0;
+        while rest != 0 {
+            let width = operand_bits + scale_bits - rest.trailing_zeros();
+            bits += u64::from((operand & (u128::MAX >> (u128::BITS - width))).count_ones());
+            rest &= rest - 1;
+        }
+        bits
+    };
+    let (both, either) = (before.1 & after.1, before.1 ^ after.1);
+    rows(both, before.0 ^ after.0)
+        + rows(either & before.1, before.0)
+        + rows(either & after.1, after.0)
 }
 
 /// Bits that change at this width.
