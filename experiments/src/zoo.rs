@@ -37,6 +37,7 @@ const ENTRIES: &[Entry] = entries![
     "resnet20-cifar10-f8",
     "resnet20-cifar10-b3",
     "resnet20-cifar10-b2",
+    "resnet20-cifar10-b1",
     "mobilenetv1-0.25-96-vww01-f8",
     "mobilenetv1-0.25-96-vww01-b3",
     "mobilenetv1-0.25-96-vww01-b2",
