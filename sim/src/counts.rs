@@ -67,9 +67,13 @@ counts! {
 }
 
 impl Counts {
-    /// How often a move follows an edge without one, at most: once a move, and once an edge without.
-    pub fn handovers(&self) -> u64 {
-        self.moves.min(self.cycles.0.saturating_sub(self.moves))
+    /// How often a move follows an edge without one, at most: once a move, and once an edge without. First those that find
+    /// the shadow bank empty, at most one an edge without a take; then those that find it giving its last values.
+    pub fn handovers(&self) -> (u64, u64) {
+        let edges_without = |events: u64| self.cycles.0.saturating_sub(events);
+        let all = self.moves.min(edges_without(self.moves));
+        let to_empty = all.min(edges_without(self.scaler_cycles.0));
+        (to_empty, all - to_empty)
     }
 }
 

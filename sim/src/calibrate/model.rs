@@ -12,14 +12,20 @@ use crate::energy::{Group, Net};
 pub enum Quantity {
     /// Toggled bits.
     Toggle(Net),
-    /// Flip-flops at each hand-over.
+    /// Flip-flops at each hand-over of one row.
     Handover(Group),
+    /// Flip-flops at each hand-over of several rows to an empty shadow bank.
+    HandoverToEmpty(Group),
+    /// Flip-flops at each hand-over of several rows to a shadow bank that gives its last values.
+    HandoverToFull(Group),
     /// Flip-flops of the shadow bank, each time that the scalers choose among several rows.
-    Select,
+    SelectTake,
+    /// Toggled bits of the adders of y, which choose among several rows.
+    SelectY,
 }
 
-/// Parts that are fitted together, what their energy is taken to depend on, and what in arrays it depends on besides, if anything.
-type Fit = (&'static [Part], &'static [Quantity], Option<Quantity>);
+/// Parts that are fitted together, what their energy is taken to depend on, and what in arrays it depends on besides.
+type Fit = (&'static [Part], &'static [Quantity], &'static [Quantity]);
 
 const GROUPS: [Fit; 3] = [
     (
@@ -29,7 +35,7 @@ const GROUPS: [Fit; 3] = [
             Quantity::Toggle(Net::WeightBus),
             Quantity::Handover(Group::Bus),
         ],
-        None,
+        &[Quantity::HandoverToEmpty(Group::Bus), Quantity::HandoverToFull(Group::Bus)],
     ),
     (
         &[Part::Engine, Part::Tree],
@@ -42,7 +48,7 @@ const GROUPS: [Fit; 3] = [
             Quantity::Toggle(Net::Accumulators),
             Quantity::Handover(Group::Engine),
         ],
-        None,
+        &[Quantity::HandoverToEmpty(Group::Engine), Quantity::HandoverToFull(Group::Engine)],
     ),
     (
         &[Part::Scaler],
@@ -55,7 +61,12 @@ const GROUPS: [Fit; 3] = [
             Quantity::Toggle(Net::ScalerY),
             Quantity::Handover(Group::Scaler),
         ],
-        Some(Quantity::Select),
+        &[
+            Quantity::HandoverToEmpty(Group::Scaler),
+            Quantity::HandoverToFull(Group::Scaler),
+            Quantity::SelectTake,
+            Quantity::SelectY,
+        ],
     ),
 ];
 
@@ -63,13 +74,20 @@ impl Quantity {
     /// All of them, in the order of a table's rows.
     pub fn all() -> impl Iterator<Item = Self> {
         let toggles = Net::ALL.into_iter().map(Self::Toggle);
-        let handovers = [Group::Bus, Group::Engine, Group::Scaler].map(Self::Handover);
-        toggles.chain(handovers).chain([Self::Select])
+        let groups = || [Group::Bus, Group::Engine, Group::Scaler].into_iter();
+        toggles
+            .chain(groups().map(Self::Handover))
+            .chain(groups().map(Self::HandoverToEmpty))
+            .chain(groups().map(Self::HandoverToFull))
+            .chain([Self::SelectTake, Self::SelectY])
     }
 
     /// Whether one engine alone never does it.
     pub(super) const fn is_of_arrays(self) -> bool {
-        matches!(self, Self::Select)
+        matches!(
+            self,
+            Self::HandoverToEmpty(_) | Self::HandoverToFull(_) | Self::SelectTake | Self::SelectY
+        )
     }
 
     /// The row of an energy table.
@@ -77,17 +95,28 @@ impl Quantity {
         match self {
             Self::Toggle(net) => format!("toggle.{}", net.name()),
             Self::Handover(group) => format!("handover.{}", group.name()),
-            Self::Select => "select".to_owned(),
+            Self::HandoverToEmpty(group) => format!("handover_to_empty.{}", group.name()),
+            Self::HandoverToFull(group) => format!("handover_to_full.{}", group.name()),
+            Self::SelectTake => "select.take".to_owned(),
+            Self::SelectY => "select.y".to_owned(),
         }
     }
 
     /// How much of it there is in a window.
     pub fn amount(self, window: &Stimulus, arch: &Architecture) -> f64 {
         let counts = &window.counts;
+        let (to_empty, to_full) = counts.handovers();
+        let one_row = arch.rows == 1;
+        let flip_flops = |group: Group| group.count(arch.flip_flops());
         let amount = match self {
+            _ if self.is_of_arrays() && one_row => 0,
+            Self::Handover(_) if !one_row => 0,
             Self::Toggle(net) => toggled(net, window, arch),
-            Self::Handover(group) => counts.handovers() * group.count(arch.flip_flops()),
-            Self::Select => counts.scaler_cycles.0 * arch.selected_flip_flops(),
+            Self::Handover(group) => (to_empty + to_full) * flip_flops(group),
+            Self::HandoverToEmpty(group) => to_empty * flip_flops(group),
+            Self::HandoverToFull(group) => to_full * flip_flops(group),
+            Self::SelectTake => counts.scaler_cycles.0 * arch.selected_flip_flops(),
+            Self::SelectY => toggled(Net::ScalerY, window, arch),
         };
         amount as f64
     }
@@ -152,6 +181,22 @@ impl Seen<'_> {
         };
         windows.map(observation).collect()
     }
+
+    /// What prices leave of each window, and what there was of some other quantities.
+    fn rest(
+        &self,
+        parts: &[Part],
+        quantities: &[Quantity],
+        prices: &[f64],
+        others: &[Quantity],
+    ) -> Vec<Observation> {
+        let priced = self.observations(parts, quantities);
+        let rest = |(mut other, seen): (Observation, Observation)| {
+            other.cost = -error(prices, &seen) * seen.total;
+            other
+        };
+        self.observations(parts, others).into_iter().zip(priced).map(rest).collect()
+    }
 }
 
 /// fJ a cycle of the clock of flip-flops that are not counted, for the array and for each column, from the clocks of one engine and of
@@ -181,7 +226,7 @@ pub struct Fitted {
 }
 
 impl Fitted {
-    /// Fits prices to windows of one engine, and those of what only arrays do to what they leave of the windows of an array. Cross-validated errors of the array's windows are of these prices: all but one never saw them.
+    /// Fits prices to windows of one engine, and those of what only arrays do to what they leave of the windows of an array.
     pub fn new(one: &Seen<'_>, array: &Seen<'_>) -> Self {
         let mut fitted = Self {
             prices_fj: Quantity::all().map(|quantity| (quantity, 0.0)).collect(),
@@ -190,21 +235,15 @@ impl Fitted {
         };
         for (parts, quantities, of_arrays) in GROUPS {
             let of_one = one.observations(parts, quantities);
-            let of_array = array.observations(parts, quantities);
             let prices = fit(&of_one);
-            for (quantity, price) in quantities.iter().zip(&prices) {
-                *fitted.price_mut(*quantity) += price;
-            }
-            let mut left: Vec<f64> = of_array.iter().map(|seen| error(&prices, seen)).collect();
-            if let Some(quantity) = of_arrays {
-                let price = fitted.fit_rest(quantity, array, &of_array, &left);
-                for ((left, seen), window) in left.iter_mut().zip(&of_array).zip(array.windows) {
-                    *left += price * quantity.amount(window, array.arch) / seen.total;
-                }
-            }
-            let errors = of_one.iter().map(|seen| error(&prices, seen)).chain(left.iter().copied());
+            let rest = array.rest(parts, quantities, &prices, of_arrays);
+            let rest_prices = fit(&rest);
+            let priced = quantities.iter().zip(&prices).chain(of_arrays.iter().zip(&rest_prices));
+            priced.for_each(|(quantity, price)| *fitted.price_mut(*quantity) += price);
+            let errors = of_one.iter().map(|seen| error(&prices, seen));
+            let errors = errors.chain(rest.iter().map(|seen| error(&rest_prices, seen)));
             fitted.errors.iter_mut().zip(errors).for_each(|(sum, error)| *sum += error);
-            let errors = cross_validated(&of_one).into_iter().chain(left);
+            let errors = cross_validated(&of_one).into_iter().chain(cross_validated(&rest));
             fitted.cross_validated.iter_mut().zip(errors).for_each(|(sum, error)| *sum += error);
         }
         fitted
@@ -219,26 +258,5 @@ impl Fitted {
     fn price_mut(&mut self, quantity: Quantity) -> &mut f64 {
         let row = self.prices_fj.iter_mut().find(|row| row.0 == quantity);
         &mut row.expect("every quantity has a price").1
-    }
-
-    /// The price of a quantity that leaves least of an array's relative errors.
-    fn fit_rest(
-        &mut self,
-        quantity: Quantity,
-        array: &Seen<'_>,
-        observations: &[Observation],
-        left: &[f64],
-    ) -> f64 {
-        let seen = observations.iter().zip(left).zip(array.windows);
-        let seen: Vec<Observation> = seen
-            .map(|((seen, left), window)| Observation {
-                amounts: vec![quantity.amount(window, array.arch)],
-                cost: -left * seen.total,
-                total: seen.total,
-            })
-            .collect();
-        let price = fit(&seen)[0];
-        *self.price_mut(quantity) = price;
-        price
     }
 }

@@ -55,8 +55,8 @@ pub struct Prices {
     vector_add: f64,
     /// A flip-flop and edge.
     clock: f64,
-    /// All load enables at a hand-over.
-    handover: f64,
+    /// All load enables at a hand-over to an empty bank, and to one that gives its last values.
+    handover: (f64, f64),
     /// The shadow bank each time that the scalers choose among several rows.
     select: f64,
     /// Flip-flops that are not counted: a cycle of dot products.
@@ -107,7 +107,6 @@ impl Prices {
         for ((i, price), bits) in (1..).zip(&mut tree).zip(slice_bits + 2..) {
             *price = level(i, bits);
         }
-        let flip_flops = arch.flip_flops();
         let fan_out = |fan_out: Net, engines: usize| net(fan_out, 0.0) * engines as f64;
         let measured = MULTIPLIER_NETS.map(|net| table.toggle(net));
         let multiply = table.multiplication(arch.accumulator_bits, arch.scale_bits);
@@ -132,13 +131,14 @@ impl Prices {
             scaler_scale: measured[1].unwrap_or(0.0),
             scaler_partial_products: measured[2].unwrap_or(0.0),
             scaler_product: measured[3].unwrap_or(0.0),
-            scaler_y: net(Net::ScalerY, table.adder_bit(MAX_Y_BITS)),
+            scaler_y: net(Net::ScalerY, table.adder_bit(MAX_Y_BITS))
+                + if arch.rows == 1 { 0.0 } else { table.select.1 },
             scaler_multiply: if measured == [None; MULTIPLIER_NETS.len()] { multiply } else { 0.0 },
             vector_multiply: table.multiplication(MAX_ACTIVATION_BITS, arch.scale_bits),
             vector_add: table.add.at(f64::from(MAX_Y_BITS)),
             clock: table.clock.unwrap_or(0.0),
-            handover: table.handover_of(flip_flops),
-            select: table.select * arch.selected_flip_flops() as f64,
+            handover: table.handovers_of(arch),
+            select: table.select.0 * arch.selected_flip_flops() as f64,
             control: table.control.0 + table.control.1 * arch.columns as f64,
             leakage: leakage * cycle_us * 1e-3,
         })
@@ -171,7 +171,8 @@ impl Prices {
             vector: part(vector)?,
             clock: part(
                 n(counts.flip_flop_cycles.total()) * self.clock
-                    + n(counts.handovers()) * self.handover
+                    + n(counts.handovers().0) * self.handover.0
+                    + n(counts.handovers().1) * self.handover.1
                     + n(counts.cycles.0 - counts.vector_cycles.0) * self.control,
             )?,
             leakage: part(n(counts.cycles.0) * self.leakage)?,

@@ -32,7 +32,11 @@ pub(super) struct Raw {
     pub(super) toggle: BTreeMap<Net, Row>,
     #[serde(default)]
     pub(super) handover: BTreeMap<Group, Row>,
-    pub(super) select: Option<Row>,
+    #[serde(default)]
+    pub(super) handover_to_empty: BTreeMap<Group, Row>,
+    #[serde(default)]
+    pub(super) handover_to_full: BTreeMap<Group, Row>,
+    pub(super) select: Option<Select>,
     pub(super) control: Option<Control>,
     pub(super) clock: Option<Row>,
     pub(super) leakage: Option<Row>,
@@ -56,6 +60,14 @@ pub(super) struct RawCalibration {
     pub(super) simulation: String,
     pub(super) wire_load: String,
     pub(super) windows: String,
+}
+
+/// What it costs to choose among several rows.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Select {
+    pub(super) take: Row,
+    pub(super) y: Row,
 }
 
 /// Clocks of flip-flops that are not counted.

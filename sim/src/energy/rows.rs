@@ -87,7 +87,7 @@ pub enum Group {
 }
 
 impl Group {
-    /// The key of its row below `handover`.
+    /// The key of its row below `handover`, `handover_to_empty` and `handover_to_full`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Bus => "bus",

@@ -6,7 +6,7 @@ use super::curve::{Curve, Grid};
 use super::raw::{self, Raw, Row};
 use super::rows::{Group, Net};
 use crate::Error;
-use crate::arch::FlipFlops;
+use crate::arch::Architecture;
 
 /// The version of the file form that this reader accepts.
 pub const FORMAT: i64 = 1;
@@ -53,10 +53,12 @@ pub struct EnergyTable {
     pub(super) area_flip_flop: Option<f64>,
     /// pJ a toggled bit, for nets with a row of their own.
     pub(super) toggle: Vec<(Net, f64)>,
-    /// pJ a flip-flop and hand-over, by group.
+    /// pJ a flip-flop and hand-over, by group: of one row.
     pub(super) handover: Vec<(Group, f64)>,
-    /// pJ a flip-flop of the shadow bank each time that the scalers choose among several rows.
-    pub(super) select: f64,
+    /// The same of several rows: to an empty bank, and to one that gives its last values.
+    pub(super) handovers_of_rows: [Vec<(Group, f64)>; 2],
+    /// Where there are several rows: pJ a flip-flop of the shadow bank and take, and pJ a toggled bit of y.
+    pub(super) select: (f64, f64),
     /// pJ a cycle of dot products: of the array, and of each column.
     pub(super) control: (f64, f64),
     /// pJ a flip-flop and edge at which it is clocked.
@@ -145,10 +147,16 @@ impl EnergyTable {
         self.toggle.iter().find(|row| row.0 == net).map(|row| row.1)
     }
 
-    /// pJ of the flip-flops of an array at a hand-over.
-    pub(super) fn handover_of(&self, flip_flops: &FlipFlops) -> f64 {
-        let price = |&(group, price): &(Group, f64)| price * group.count(flip_flops) as f64;
-        self.handover.iter().map(price).sum()
+    /// pJ of the flip-flops of an array at a hand-over to an empty bank, and to one that gives its last values.
+    pub(super) fn handovers_of(&self, arch: &Architecture) -> (f64, f64) {
+        let price = |&(group, price): &(Group, f64)| price * group.count(arch.flip_flops()) as f64;
+        let sum = |rows: &[(Group, f64)]| rows.iter().map(price).sum();
+        let [to_empty, to_full] = &self.handovers_of_rows;
+        if arch.rows == 1 {
+            (sum(&self.handover), sum(&self.handover))
+        } else {
+            (sum(to_empty), sum(to_full))
+        }
     }
 
     /// pJ a toggled output bit of an adder: half of its bits toggle in an average addition.
@@ -343,7 +351,17 @@ fn checked(raw: Raw) -> Result<EnergyTable, Error> {
         toggle.push((*net, checker.value(&format!("toggle.{}", net.name()), row, ENERGY)?));
     }
     let handover = checker.groups("handover", &raw.handover)?;
-    let select = checker.single("select", raw.select.as_ref(), ENERGY)?.unwrap_or(0.0);
+    let handovers_of_rows = [
+        checker.groups("handover_to_empty", &raw.handover_to_empty)?,
+        checker.groups("handover_to_full", &raw.handover_to_full)?,
+    ];
+    let select = match &raw.select {
+        None => (0.0, 0.0),
+        Some(rows) => (
+            checker.value("select.take", &rows.take, ENERGY)?,
+            checker.value("select.y", &rows.y, ENERGY)?,
+        ),
+    };
     let control = match &raw.control {
         None => (0.0, 0.0),
         Some(rows) => (
@@ -366,6 +384,7 @@ fn checked(raw: Raw) -> Result<EnergyTable, Error> {
         max_clock,
         toggle,
         handover,
+        handovers_of_rows,
         select,
         control,
         calibration,
