@@ -1,7 +1,7 @@
 //! Do parts add up, and does a price follow its table alone?
 
 use tridot_sim::arch::Architecture;
-use tridot_sim::energy::{self, Breakdown, EnergyTable};
+use tridot_sim::energy::{self, Breakdown, EnergyTables};
 use tridot_sim::fast::{self, Sampling};
 use tridot_sim::network::Network;
 use tridot_sim::outcome::Outcome;
@@ -29,7 +29,7 @@ fn runs() -> impl Iterator<Item = (Network, Architecture, Outcome)> {
 
 #[test]
 fn parts_and_layers_add_up_to_the_total_exactly() {
-    let table = EnergyTable::builtin("published-45nm").unwrap();
+    let table = EnergyTables::builtin("published-45nm").unwrap().sizes()[0].clone();
     let mut n_runs = 0;
     for (network, arch, outcome) in runs() {
         let priced = energy::price(&network, &arch, &table, &outcome).unwrap();
@@ -52,7 +52,7 @@ fn parts_and_layers_add_up_to_the_total_exactly() {
 
 #[test]
 fn a_table_of_twice_the_energies_gives_twice_the_energy_of_the_same_run() {
-    let text = EnergyTable::builtin_text("published-45nm").unwrap();
+    let text = EnergyTables::builtin_text("published-45nm").unwrap();
     let doubled: Vec<_> = text
         .split("\n\n")
         .map(|row| match row.split_once("value = ") {
@@ -63,13 +63,14 @@ fn a_table_of_twice_the_energies_gives_twice_the_energy_of_the_same_run() {
             Some(_) | None => row.to_owned(),
         })
         .collect();
-    let table = EnergyTable::from_toml(text).unwrap();
-    let doubled = EnergyTable::from_toml(&doubled.join("\n\n")).unwrap();
+    let table = EnergyTables::from_toml(text).unwrap();
+    let doubled = EnergyTables::from_toml(&doubled.join("\n\n")).unwrap();
+    let (table, doubled) = (&table.sizes()[0], &doubled.sizes()[0]);
     for (network, arch, outcome) in runs() {
         let once =
-            energy::price(&network, &arch, &table, &outcome).unwrap().total().total().value();
+            energy::price(&network, &arch, table, &outcome).unwrap().total().total().value();
         let twice =
-            energy::price(&network, &arch, &doubled, &outcome).unwrap().total().total().value();
+            energy::price(&network, &arch, doubled, &outcome).unwrap().total().total().value();
         // Each part of a layer is rounded to 2⁻²⁰ pJ.
         assert!((twice - 2.0 * once).abs() < 1e-3, "{twice} is not 2 · {once}");
     }

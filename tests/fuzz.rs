@@ -12,6 +12,7 @@ mod data_folder;
 mod driver;
 mod energy_table;
 mod json;
+mod liberty;
 mod network;
 mod plan;
 mod records;

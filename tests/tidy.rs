@@ -217,7 +217,7 @@ fn built_in_files_load() {
     }
     for (folder, names) in [
         ("arch", tridot_sim::arch::Architecture::preset_names()),
-        ("energy", tridot_sim::energy::EnergyTable::builtin_names()),
+        ("energy", tridot_sim::energy::EnergyTables::builtin_names()),
     ] {
         let files = fs::read_dir(root().join("sim/presets").join(folder)).unwrap();
         assert_eq!(files.count(), names.len(), "every file of sim/presets/{folder} is built in");

@@ -18,7 +18,7 @@ pub(crate) mod folder;
 pub(crate) mod liberty;
 
 pub(crate) use arguments::{
-    architecture, architecture_text, energy_table, is_path, network_bytes, read_network,
+    architecture, architecture_text, energy_tables, is_path, network_bytes, read_network,
 };
 #[cfg(feature = "train")]
 pub(crate) use arguments::{is_integer_network, topology, topology_text};

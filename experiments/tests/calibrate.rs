@@ -39,8 +39,8 @@ fn library(test: &str) -> Option<PathBuf> {
 }
 
 #[test]
-fn a_small_engine_is_calibrated() {
-    let Some(library) = library("calibration of a small engine") else { return };
+fn small_engines_are_calibrated() {
+    let Some(library) = library("calibration of small engines") else { return };
     let folder = tempfile::tempdir().unwrap();
     let table = folder.path().join("small.toml");
     let output = Command::new(env!("CARGO_BIN_EXE_tridot"))
@@ -50,7 +50,7 @@ fn a_small_engine_is_calibrated() {
             "--node-nm",
             "130",
             "--lanes",
-            "4",
+            "4,2",
             "--branches",
             "1",
             "--edges",
@@ -64,17 +64,22 @@ fn a_small_engine_is_calibrated() {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    // 53 windows of 64 edges of the engine and 15 of half as many of the array, without delays and with them.
-    assert!(2 * (53 * 64 + 15 * 32) <= report["edges_compared"].as_u64().unwrap(), "{report}");
-    let mean = report["mean_error_percent"].as_f64().unwrap();
-    assert!(mean < 6.0, "short windows of a small engine are foretold within 6 %: {mean}");
-    let glitches = report["glitch_factor"].as_f64().unwrap();
-    assert!((1.05..2.0).contains(&glitches), "delays add toggles: {glitches}");
     let text = std::fs::read_to_string(&table).unwrap();
-    let read = tridot_sim::energy::EnergyTable::from_toml(&text).unwrap();
-    let engine = read.calibration.unwrap();
-    assert_eq!((engine.lanes, engine.branches), (4, 1));
-    assert!((5.0..500.0).contains(&report["max_clock_mhz"].as_f64().unwrap()));
+    let tables = tridot_sim::energy::EnergyTables::from_toml(&text).unwrap();
+    let sizes = report["sizes"].as_array().unwrap();
+    assert_eq!(sizes.len(), 2);
+    for ((report, table), lanes) in sizes.iter().zip(tables.sizes()).zip([2, 4]) {
+        // 58 windows of 64 edges of the engine and 19 of half as many of the array, without delays and with them.
+        assert!(2 * (58 * 64 + 19 * 32) <= report["edges_compared"].as_u64().unwrap(), "{report}");
+        let mean = report["mean_error_percent"].as_f64().unwrap();
+        assert!(mean < 6.0, "short windows of a small engine are foretold within 6 %: {mean}");
+        let glitches = report["glitch_factor"].as_f64().unwrap();
+        assert!((1.05..2.0).contains(&glitches), "delays add toggles: {glitches}");
+        let engine = &table.calibrations[0];
+        assert_eq!((engine.lanes, engine.branches), (lanes, 1));
+        assert_eq!(report["lanes"], lanes);
+        assert!((5.0..500.0).contains(&report["max_clock_mhz"].as_f64().unwrap()));
+    }
 }
 
 #[test]

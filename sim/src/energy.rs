@@ -13,14 +13,16 @@ mod curve;
 mod prices;
 mod raw;
 mod rows;
+mod sizes;
 mod storage;
 mod table;
 
 pub use area::Area;
 pub use prices::{Priced, Prices};
 pub use rows::{Group, Net};
+pub use sizes::{EnergyTables, FORMAT};
 pub use storage::{Memory, Storage};
-pub use table::{Calibration, EnergyTable, FORMAT};
+pub use table::{Calibration, EnergyTable};
 
 macro_rules! breakdown {
     ($($(#[$doc:meta])* $field:ident,)*) => {

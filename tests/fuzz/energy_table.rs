@@ -1,7 +1,7 @@
 //! Does the reader of energy tables survive whatever a file may hold?
 
 use tridot_sim::arch::Architecture;
-use tridot_sim::energy::{self, Area, EnergyTable};
+use tridot_sim::energy::{self, Area, EnergyTables};
 use tridot_sim::fast::{self, Sampling};
 use tridot_sim::network::Network;
 use tridot_sim::outcome::Outcome;
@@ -13,14 +13,14 @@ use super::text::structure_mutant;
 use crate::generator;
 use crate::random::{Random, cases};
 
-fn read(bytes: &[u8]) -> Result<EnergyTable, String> {
+fn read(bytes: &[u8]) -> Result<EnergyTables, String> {
     let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
-    EnergyTable::from_toml(text).map_err(|error| error.to_string())
+    EnergyTables::from_toml(text).map_err(|error| error.to_string())
 }
 
 /// The built-in table, and one with every row that a calibration adds.
 fn files() -> Vec<String> {
-    let built_in = EnergyTable::builtin_text("published-45nm").unwrap().to_owned();
+    let built_in = EnergyTables::builtin_text("published-45nm").unwrap().to_owned();
     let row = |key: &str, unit: &str, rest: &str| {
         format!("\n[{key}]\nvalue = 3\nunit = \"{unit}\"\nsource = \"s\"\n{rest}")
     };
@@ -35,9 +35,12 @@ fn files() -> Vec<String> {
         row("max_clock", "MHz", ""),
         row("toggle.weight_fan_out", "fJ", ""),
         row("toggle.scaler_scale", "fJ", ""),
-        row("start.bus", "fJ", ""),
-        row("freeze.engine", "fJ", scaled),
-        row("select", "fJ", ""),
+        row("toggle.scaler_partial_products", "fJ", ""),
+        row("handover.bus", "fJ", ""),
+        row("handover_to_empty.engine", "fJ", scaled),
+        row("handover_to_full.scaler", "fJ", ""),
+        row("select.take", "fJ", ""),
+        row("select.y", "fJ", ""),
         row("control.array", "fJ", ""),
         row("control.column", "fJ", ""),
         "\n[calibration]\nlanes = 16\nbranches = 2\ntree_levels_per_stage = 2\nmean_error_percent = 2.5\n\
@@ -45,7 +48,26 @@ fn files() -> Vec<String> {
          recipe = \"r\"\nsimulation = \"s\"\nwire_load = \"w\"\nwindows = \"53\"\n"
             .to_owned(),
     ];
-    vec![built_in, calibrated.concat()]
+    let calibrated = calibrated.concat();
+    // The same engine, and one of twice as many lanes, in one file.
+    let parts = calibrated.split_inclusive("\n\n");
+    let (shared, size): (Vec<_>, Vec<_>) = parts.partition(|part| part.starts_with("[[memory"));
+    let below = |line: &str| match line.split_at(line.rfind('[').map_or(0, |at| at + 1)) {
+        (head @ ("[" | "[["), rest) => format!("{head}size.{rest}"),
+        _ => line.to_owned(),
+    };
+    let size: String = size.concat().split_inclusive('\n').map(below).collect();
+    let wide = size.replace("lanes = 16", "lanes = 32").replace("value = 3", "value = 4");
+    let head = "format = 1\nname = \"sizes\"\n\n";
+    let sizes = format!("{head}{}[[size]]\n{size}\n[[size]]\n{wide}", shared.concat());
+    vec![built_in, calibrated, sizes]
+}
+
+#[test]
+fn the_files_that_are_changed_are_read() {
+    for file in files() {
+        read(file.as_bytes()).unwrap();
+    }
 }
 
 /// A network that has run: what accepted tables price.
@@ -69,7 +91,8 @@ impl Run {
     }
 
     /// What is accepted prices a run or refuses it in one line, and parts sum to the total.
-    fn price(&self, table: &EnergyTable) {
+    fn price(&self, tables: &EnergyTables) {
+        let table = &tables.of(&self.arch);
         assert!(Area::of(table, &self.arch).total().0.is_finite());
         match energy::price(&self.network, &self.arch, table, &self.outcome) {
             Ok(priced) => {

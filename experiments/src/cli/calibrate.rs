@@ -19,11 +19,13 @@ pub(crate) struct LibraryArgs {
 ///
 /// Synthesizes one engine with its scaler in Yosys, compares the gates with the RTL edge by edge, simulates windows of
 /// layers on them in Icarus with the delays of the cells, and fits prices to what the stepped model counts in the same
-/// windows. Exit code 1 if gates and RTL differ: then no table is written.
+/// windows. Of several sizes the table has each, and prices between them. Exit code 1 if gates and RTL differ: then no table is written.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  tridot calibrate --liberty sky130hd_tt_025C_1v80.lib.gz --node-nm 130 --lanes 16 \
                         --branches 1 -o sky130-16x1.toml\n  \
+                        tridot calibrate --liberty sky130hd_tt_025C_1v80.lib.gz --node-nm 130 --lanes 8,16,32 --branches 1,2 \
+                        -o sky130.toml\n  \
                         tridot calibrate --liberty asap7*.lib.gz --node-nm 7 --arch edge -o asap7-edge.toml"
 )]
 pub(crate) struct CalibrateArgs {
@@ -40,12 +42,12 @@ pub(crate) struct CalibrateArgs {
         conflicts_with = "lanes"
     )]
     pub(crate) arch: Option<String>,
-    /// Take an engine of so many lanes, otherwise that of `edge`.
-    #[arg(long, value_name = "N", requires = "branches")]
-    pub(crate) lanes: Option<usize>,
+    /// Take an engine of so many lanes, otherwise that of `edge`; of several sizes, all with all branches.
+    #[arg(long, value_name = "N", value_delimiter = ',', requires = "branches")]
+    pub(crate) lanes: Vec<usize>,
     /// Branches of that engine; its scaler has as many multipliers.
-    #[arg(long, value_name = "B", requires = "lanes")]
-    pub(crate) branches: Option<usize>,
+    #[arg(long, value_name = "B", value_delimiter = ',', requires = "lanes")]
+    pub(crate) branches: Vec<usize>,
     /// Clock edges of each window.
     #[arg(long, value_name = "N", default_value_t = 160, value_parser = clap::value_parser!(u32).range(32..=4096))]
     pub(crate) edges: u32,
@@ -65,7 +67,7 @@ pub(crate) struct CalibrateArgs {
 /// The array is synthesized as it is; use small ones. Exit code 1 if gates and RTL differ.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  tridot rtl energy resnet20-b2.safetensors --arch tiny --layer conv1 --energy sky130-16x1 \
+    after_help = "Example:\n  tridot rtl energy resnet20-b2.safetensors --arch tiny --layer conv1 --energy sky130 \
                         --liberty sky130hd_tt_025C_1v80.lib.gz"
 )]
 pub(crate) struct RtlEnergyArgs {

@@ -49,7 +49,8 @@ pub(crate) fn run(arguments: &SimulateArgs, printer: &Printer) -> Result<Verdict
     }
     let network = files::read_network(&arguments.net)?;
     let arch = files::architecture(&arguments.arch)?;
-    let (mut table, table_text) = files::energy_table(&arguments.energy)?;
+    let (tables, table_text) = files::energy_tables(&arguments.energy)?;
+    let mut table = tables.of(&arch);
     let too_fast = table.max_clock_mhz().filter(|&most| most < arch.clock.0);
     if arguments.any_clock {
         table = table.at_any_clock();

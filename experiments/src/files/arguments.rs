@@ -9,7 +9,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use tridot_sim::arch::Architecture;
-use tridot_sim::energy::EnergyTable;
+use tridot_sim::energy::EnergyTables;
 use tridot_sim::limits::MAX_NETWORK_FILE_BYTES;
 use tridot_sim::network::Network;
 
@@ -75,19 +75,19 @@ pub(crate) fn architecture_text(argument: &str) -> Result<String> {
     Ok(text.to_owned())
 }
 
-/// An energy table by the same rule, and its text.
-pub(crate) fn energy_table(argument: &str) -> Result<(EnergyTable, String)> {
+/// Energy tables by the same rule, and their text.
+pub(crate) fn energy_tables(argument: &str) -> Result<(EnergyTables, String)> {
     let text = if is_path(argument) {
         read_text(Path::new(argument))?
     } else {
-        let names = || EnergyTable::builtin_names().join(", ");
-        EnergyTable::builtin_text(argument)
+        let names = || EnergyTables::builtin_names().join(", ");
+        EnergyTables::builtin_text(argument)
             .with_context(|| {
                 format!("no built-in energy table `{argument}`: there are {}", names())
             })?
             .to_owned()
     };
-    Ok((EnergyTable::from_toml(&text).with_context(|| argument.to_owned())?, text))
+    Ok((EnergyTables::from_toml(&text).with_context(|| argument.to_owned())?, text))
 }
 
 /// Whether an argument is a network of the zoo, or names a file that begins as integer networks do: a

@@ -8,7 +8,7 @@ use super::power::Power;
 use super::stimulus::Stimulus;
 use crate::Error;
 use crate::arch::Architecture;
-use crate::energy::{EnergyTable, FORMAT, Net};
+use crate::energy::{EnergyTables, FORMAT, Net};
 use crate::limits::MAX_Y_BITS;
 
 /// The table whose memories stand in, and the supply that they are at.
@@ -19,8 +19,6 @@ const ROW_BITS: u32 = 32;
 /// What a table is made of besides prices.
 #[derive(Debug, Clone)]
 pub struct Facts<'a> {
-    /// The table's name.
-    pub name: String,
     /// Feature size in nm: no liberty file says it.
     pub node_nm: f64,
     /// The supply in V.
@@ -43,27 +41,61 @@ pub struct Facts<'a> {
     pub texts: [String; 4],
 }
 
-/// The file of a table.
-pub fn table(facts: &Facts<'_>, fitted: &Fitted) -> Result<String, Error> {
-    let mut writer = Writer { text: String::new(), source: String::new() };
-    let arch = facts.arch;
-    let engine = format!("{} lanes × {} branches", arch.lanes, arch.branches);
-    writer.source =
-        format!("calibrated on one engine of {engine} with its scaler, {}", facts.texts[0]);
-    writer.head(facts, &engine);
-    writer.prices(facts, fitted);
-    writer.whole(facts);
-    writer.arithmetic(facts, fitted);
-    writer.memories(facts);
+/// The file of the tables of one size of engines, or of several: facts of each and what was fitted. What the tables are called
+/// together goes before a size, `sky130-16x1`, where there are several.
+pub fn table(name: &str, sizes: &[(Facts<'_>, Fitted)]) -> Result<String, Error> {
+    let mut writer = Writer { text: String::new(), below: "", source: String::new() };
+    let Some((first, _)) = sizes.first() else {
+        return Err(Error::limit("calibration", "the number of sizes", "at least 1", 0));
+    };
+    if let [(facts, fitted)] = sizes {
+        writer.line(&format!(
+            "# Gates of an engine of {}; written by `tridot calibrate`.",
+            size(facts.arch)
+        ));
+        writer.line(FIRST_LINE);
+        writer.line(&format!("format = {FORMAT}"));
+        writer.size(name, facts, fitted);
+    } else {
+        writer.line("# Gates of engines of several sizes; written by `tridot calibrate`.");
+        writer.line(FIRST_LINE);
+        writer.line(&format!("format = {FORMAT}\nname = {}", quoted(name)));
+        writer.below = "size.";
+        for (facts, fitted) in sizes {
+            writer.line(&format!("\n[[size]]\nformat = {FORMAT}"));
+            let arch = facts.arch;
+            writer.size(&format!("{name}-{}x{}", arch.lanes, arch.branches), facts, fitted);
+        }
+        writer.below = "";
+    }
+    writer.memories(first);
     // What is written can be read.
-    EnergyTable::from_toml(&writer.text)?;
+    EnergyTables::from_toml(&writer.text)?;
     Ok(writer.text)
+}
+
+/// What a file says of itself at once.
+const FIRST_LINE: &str = "# ENERGY.md, section 9, says how, and how far off it is on windows and layers that it was not fitted to.";
+
+fn size(arch: &Architecture) -> String {
+    format!("{} lanes × {} branches", arch.lanes, arch.branches)
 }
 
 struct Writer {
     text: String,
+    /// What all heads lie below.
+    below: &'static str,
     /// Of all rows that gates gave.
     source: String,
+}
+
+/// The head of a row.
+#[derive(Clone, Copy)]
+enum Head<'a> {
+    /// `[toggle.tree]`.
+    Only(&'a str),
+    /// `[[add]]`: one of several.
+    OneOf(&'a str),
 }
 
 impl Writer {
@@ -71,23 +103,36 @@ impl Writer {
         writeln!(self.text, "{line}").expect("a text has room");
     }
 
-    fn row(&mut self, head: &str, extra: &str, value: f64, unit: &str, source: &str) {
-        let value = rounded(value);
-        let source = quoted(source);
+    fn row(&mut self, head: Head<'_>, extra: &str, value: f64, unit: &str, source: &str) {
+        let (value, source, below) = (rounded(value), quoted(source), self.below);
+        let head = match head {
+            Head::Only(name) => format!("[{below}{name}]"),
+            Head::OneOf(name) => format!("[[{below}{name}]]"),
+        };
         self.line(&format!(
             "\n{head}\n{extra}value = {value}\nunit = \"{unit}\"\nsource = {source}"
         ));
     }
 
-    fn head(&mut self, facts: &Facts<'_>, engine: &str) {
+    /// All but the memories.
+    fn size(&mut self, name: &str, facts: &Facts<'_>, fitted: &Fitted) {
+        let engine = size(facts.arch);
+        self.source =
+            format!("calibrated on one engine of {engine} with its scaler, {}", facts.texts[0]);
+        self.head(name, facts);
+        self.prices(facts, fitted);
+        self.whole(facts);
+        self.arithmetic(facts, fitted);
+    }
+
+    fn head(&mut self, name: &str, facts: &Facts<'_>) {
         let Facts { arch, errors_percent, array_percent, texts, .. } = facts;
         let [library, recipe, simulation, wire_load] = texts;
-        self.line(&format!("# Gates of an engine of {engine}; written by `tridot calibrate`."));
-        self.line("# ENERGY.md, section 9, says how, and how far off it is on windows and layers that it was not fitted to.");
-        self.line(&format!("format = {FORMAT}\nname = {}", quoted(&facts.name)));
+        self.line(&format!("name = {}", quoted(name)));
         self.line(&format!("node_nm = {}\nvoltage_v = {}", facts.node_nm, facts.voltage_v));
         let warning = "logic against gate-level simulation before layout, without a clock tree; memories scaled from another node, not measured";
-        self.line(&format!("warning = \"{warning}\"\n\n[calibration]"));
+        let below = self.below;
+        self.line(&format!("warning = \"{warning}\"\n\n[{below}calibration]"));
         self.line(&format!("lanes = {}\nbranches = {}", arch.lanes, arch.branches));
         self.line(&format!("tree_levels_per_stage = {}", arch.tree_levels_per_stage));
         self.line(&format!("mean_error_percent = {:.2}", errors_percent.0));
@@ -113,8 +158,8 @@ impl Writer {
             let amount = |window| quantity.amount(window, facts.arch);
             let amount: f64 = facts.windows.iter().map(amount).sum();
             if amount != 0.0 || quantity.is_of_arrays() {
-                let head = format!("[{}]", quantity.row());
-                self.row(&head, "", *price, "fJ", &self.source.clone());
+                let head = quantity.row();
+                self.row(Head::Only(&head), "", *price, "fJ", &self.source.clone());
             }
         }
     }
@@ -127,15 +172,21 @@ impl Writer {
             "{source}; its {} flip-flops spread over the {counted} of the data path that are counted",
             power.flip_flops
         );
-        self.row("[clock]", "", power.flip_flop_fj(), "fJ", &source);
+        self.row(Head::Only("clock"), "", power.flip_flop_fj(), "fJ", &source);
         let others =
             format!("{source} and on a 2×2 array; clock of the flip-flops that are not counted");
-        self.row("[control.array]", "", facts.control_fj.0, "fJ", &others);
-        self.row("[control.column]", "", facts.control_fj.1, "fJ", &others);
-        self.row("[leakage]", "", power.leakage_nw / power.area_um2(), "nW/um2", &source);
+        self.row(Head::Only("control.array"), "", facts.control_fj.0, "fJ", &others);
+        self.row(Head::Only("control.column"), "", facts.control_fj.1, "fJ", &others);
+        self.row(Head::Only("leakage"), "", power.leakage_nw / power.area_um2(), "nW/um2", &source);
         let slowest = format!("{source}; static timing, reset and layer registers constant");
-        self.row("[max_clock]", "", 1e6 / facts.slowest_ps, "MHz", &slowest);
-        self.row("[area_flip_flop]", "", power.flip_flop_area_um2 / counted, "um2", &spread);
+        self.row(Head::Only("max_clock"), "", 1e6 / facts.slowest_ps, "MHz", &slowest);
+        self.row(
+            Head::Only("area_flip_flop"),
+            "",
+            power.flip_flop_area_um2 / counted,
+            "um2",
+            &spread,
+        );
     }
 
     /// Adders and multipliers, for area and for the vector unit.
@@ -152,12 +203,12 @@ impl Writer {
         let of_engine = format!(
             "{source}; cells of buses, leaves, trees and accumulators over their {adder_bits} adder bits"
         );
-        self.row("[[area_add]]", &bits, per_bit * f64::from(ROW_BITS), "um2", &of_engine);
+        self.row(Head::OneOf("area_add"), &bits, per_bit * f64::from(ROW_BITS), "um2", &of_engine);
         let of_scaler = format!(
             "{source}; cells of a scaler without its adder of y, per product of operand bits"
         );
         let value = multiplier.max(0.0) / cells * row_cells;
-        self.row("[[area_multiply]]", &bits, value, "um2", &of_scaler);
+        self.row(Head::OneOf("area_multiply"), &bits, value, "um2", &of_scaler);
         let price = |net: Net| fitted.price(Quantity::Toggle(net));
         let total = |net: Net| -> f64 {
             facts.windows.iter().map(|window| Quantity::Toggle(net).amount(window, arch)).sum()
@@ -166,7 +217,7 @@ impl Writer {
         let of_tree = format!(
             "{source}; half of the bits toggle, as dear as those of trees and accumulators"
         );
-        self.row("[[add]]", &bits, adder * f64::from(ROW_BITS) / 2.0, "fJ", &of_tree);
+        self.row(Head::OneOf("add"), &bits, adder * f64::from(ROW_BITS) / 2.0, "fJ", &of_tree);
         let operations: u64 =
             facts.windows.iter().map(|window| window.counts.scaler_operations).sum();
         let nets =
@@ -175,13 +226,13 @@ impl Writer {
         let of_operations =
             format!("{source}; mean of the scalers' operations, per product of operand bits");
         let value = energy / operations.max(1) as f64 / cells * row_cells;
-        self.row("[[multiply]]", &bits, value, "fJ", &of_operations);
+        self.row(Head::OneOf("multiply"), &bits, value, "fJ", &of_operations);
     }
 
     /// No liberty file has memories: those of another table, scaled to first order.
     fn memories(&mut self, facts: &Facts<'_>) {
         let (name, volts) = MEMORIES;
-        let text = EnergyTable::builtin_text(name).expect("it is built in");
+        let text = EnergyTables::builtin_text(name).expect("it is built in");
         let source: toml::Table = text.parse().expect("a test reads every built-in table");
         let node = source["node_nm"].as_integer().expect("a number") as f64;
         let factor = rounded(facts.node_nm / node * (facts.voltage_v / volts).powi(2));
@@ -202,7 +253,7 @@ impl Writer {
                     number("width_bits")
                 );
                 let source = row["source"].as_str().expect("a text");
-                self.row(&format!("[[{kind}]]"), &place, number("value"), "pJ", source);
+                self.row(Head::OneOf(kind), &place, number("value"), "pJ", source);
             }
         }
     }

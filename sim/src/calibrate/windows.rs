@@ -153,7 +153,8 @@ pub fn calibration() -> Vec<Recipe> {
     recipes
 }
 
-/// The recipes for an array: fewer, of other zero fractions and passes, and bound by the scaler where a dot product is one chunk.
+/// The recipes for an array: fewer, of other zero fractions and passes, and bound by the scaler where a dot product is one chunk;
+/// some of those of few and small outputs, among which the scalers choose in vain.
 pub fn calibration_of_arrays() -> Vec<Recipe> {
     let mut recipes = Vec::new();
     for (i, activations) in Activations::KINDS.into_iter().enumerate() {
@@ -168,6 +169,15 @@ pub fn calibration_of_arrays() -> Vec<Recipe> {
                 is_fixed: at % 4 == 3,
             });
         }
+    }
+    for (activations, zero_percent, trits) in [
+        (Activations::Sparse, 70, Trits::Held),
+        (Activations::Sparse, 90, Trits::Streaming),
+        (Activations::Smooth, 85, Trits::Held),
+        (Activations::Idle, 50, Trits::Streaming),
+    ] {
+        let (chunks, passes, is_fixed) = (1, 1, false);
+        recipes.push(Recipe { activations, zero_percent, trits, chunks, passes, is_fixed });
     }
     recipes
 }

@@ -23,6 +23,18 @@ impl Curve {
         }
     }
 
+    /// The sizes of its rows.
+    pub(super) fn sizes(&self) -> Vec<f64> {
+        self.points.iter().map(|point| point.0).collect()
+    }
+
+    /// The curve so far (0 … 1) from this one to another with rows of the same sizes.
+    pub(super) fn between(&self, other: &Self, part: f64) -> Self {
+        let points = self.points.iter().zip(&other.points);
+        let points = points.map(|(a, b)| (a.0, a.1 + (b.1 - a.1) * part)).collect();
+        Self { points }
+    }
+
     /// The cost at a size.
     pub(super) fn at(&self, size: f64) -> f64 {
         let next = self.points.partition_point(|point| point.0 < size);
@@ -106,8 +118,8 @@ impl Grid {
         };
         within("the capacity in KiB", self.capacities_kib(), capacity_kib)?;
         within("the width in bits", self.widths_bits(), width_bits)?;
-        let capacity = between(&self.capacities_kib, capacity_kib);
-        let width = between(&self.widths_bits, width_bits);
+        let capacity = neighbours(&self.capacities_kib, capacity_kib);
+        let width = neighbours(&self.widths_bits, width_bits);
         let cost = |row: usize, column: usize| self.costs[row * self.widths_bits.len() + column];
         let along =
             |row: usize| cost(row, width.0) + (cost(row, width.1) - cost(row, width.0)) * width.2;
@@ -115,9 +127,9 @@ impl Grid {
     }
 }
 
-/// The two neighbours of a value among ascending ones that enclose it, and how far it is from the
-/// first to the second: 0 … 1, in logarithms.
-fn between(values: &[f64], value: f64) -> (usize, usize, f64) {
+/// The two neighbours of a value among ascending ones, and how far it is from the first to the second: 0 … 1, in
+/// logarithms. Beyond the ends the end alone.
+pub(super) fn neighbours(values: &[f64], value: f64) -> (usize, usize, f64) {
     let after = values.partition_point(|&v| v < value).min(values.len() - 1);
     let before = after.saturating_sub(1);
     if before == after || values[after] <= value {

@@ -3,13 +3,28 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::rows::{Group, Net};
 
-/// A file's version alone, so that another version is named as such before its keys are judged.
+/// What decides how a file is read: its version, so that another version is named as such before its keys are judged, and
+/// whether it has several sizes.
 #[derive(Deserialize)]
 pub(super) struct Version {
     pub(super) format: i64,
+    pub(super) size: Option<IgnoredAny>,
+}
+
+/// Tables of several sizes of engines; each is a whole one but for its memories, which all share.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSizes {
+    #[expect(dead_code, reason = "read by `Version` before, and a key that a file must have")]
+    pub(super) format: i64,
+    pub(super) name: String,
+    pub(super) memory_read: Vec<OfMemory>,
+    pub(super) memory_write: Vec<OfMemory>,
+    pub(super) size: Vec<Raw>,
 }
 
 #[derive(Deserialize)]
@@ -23,7 +38,9 @@ pub(super) struct Raw {
     pub(super) warning: Option<String>,
     pub(super) add: Vec<OfWidth>,
     pub(super) multiply: Vec<OfWidth>,
+    #[serde(default)]
     pub(super) memory_read: Vec<OfMemory>,
+    #[serde(default)]
     pub(super) memory_write: Vec<OfMemory>,
     pub(super) area_add: Vec<OfWidth>,
     pub(super) area_multiply: Vec<OfWidth>,
@@ -101,7 +118,7 @@ pub(super) struct OfWidth {
 }
 
 /// A row for an access to a memory.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OfMemory {
     pub(super) capacity_kib: f64,
@@ -113,7 +130,7 @@ pub(super) struct OfMemory {
     pub(super) scaled_by: Option<ScaledBy>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ScaledBy {
     pub(super) factor: f64,

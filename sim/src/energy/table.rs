@@ -8,9 +8,6 @@ use super::rows::{Group, Net};
 use crate::Error;
 use crate::arch::Architecture;
 
-/// The version of the file form that this reader accepts.
-pub const FORMAT: i64 = 1;
-
 /// The largest value of a row, in any unit: beyond every technology, and far from overflow.
 const MAX_VALUE: f64 = 1e9;
 /// The largest width of a row in bits.
@@ -22,7 +19,8 @@ const MAX_TEXT_BYTES: usize = 1024;
 /// Rows of one kind.
 const MAX_ROWS: usize = 4096;
 
-/// Prices of events, and areas, at one node and voltage. Made by [`EnergyTable::from_toml`] and never wrong.
+/// Prices of events, and areas, at one node and voltage, of engines of one size. Made by [`EnergyTables`](super::EnergyTables), which
+/// reads files, and never wrong.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EnergyTable {
     /// Its name.
@@ -67,8 +65,8 @@ pub struct EnergyTable {
     pub(super) leakage: Option<f64>,
     /// The clock of the slowest path, MHz.
     pub(super) max_clock: Option<f64>,
-    /// How it was calibrated, if it was.
-    pub calibration: Option<Calibration>,
+    /// How it was calibrated, if it was; several engines where it lies between their tables.
+    pub calibrations: Vec<Calibration>,
 }
 
 /// How a table was calibrated: on which engine, and how far it was off windows that it was not fitted to.
@@ -100,37 +98,7 @@ pub struct Calibration {
     pub windows: String,
 }
 
-/// Name and text of each built-in table.
-const BUILT_IN: [(&str, &str); 4] = [
-    ("published-45nm", include_str!("../../presets/energy/published-45nm.toml")),
-    ("sky130-16x1", include_str!("../../presets/energy/sky130-16x1.toml")),
-    ("sky130-16x2", include_str!("../../presets/energy/sky130-16x2.toml")),
-    ("asap7-16x1", include_str!("../../presets/energy/asap7-16x1.toml")),
-];
-
 impl EnergyTable {
-    /// Reads a table. Unknown, repeated and missing keys are refused with line and column, values
-    /// with the row they stand in.
-    pub fn from_toml(text: &str) -> Result<Self, Error> {
-        read(text).map_err(Error::on_one_line)
-    }
-
-    /// The names of the built-in tables.
-    pub fn builtin_names() -> Vec<&'static str> {
-        BUILT_IN.iter().map(|&(name, _)| name).collect()
-    }
-
-    /// The file of a built-in table.
-    pub fn builtin_text(name: &str) -> Option<&'static str> {
-        BUILT_IN.iter().find(|table| table.0 == name).map(|&(_, text)| text)
-    }
-
-    /// A built-in table.
-    pub fn builtin(name: &str) -> Option<Self> {
-        let text = Self::builtin_text(name)?;
-        Some(Self::from_toml(text).expect("a test reads every built-in table"))
-    }
-
     /// The same table without its slowest path, for whoever wants to price a faster clock all the same.
     #[must_use]
     pub fn at_any_clock(self) -> Self {
@@ -174,16 +142,6 @@ impl EnergyTable {
     pub(super) fn multiplier_area(&self, a_bits: u32, b_bits: u32) -> f64 {
         self.area_multiply.at(f64::from(a_bits * b_bits))
     }
-}
-
-fn read(text: &str) -> Result<EnergyTable, Error> {
-    let version: raw::Version =
-        toml::from_str(text).map_err(|e| Error::of_toml("energy table", text, &e))?;
-    if version.format != FORMAT {
-        return Err(Error::limit("energy table", "format", FORMAT.to_string(), version.format));
-    }
-    let raw: Raw = toml::from_str(text).map_err(|e| Error::of_toml("energy table", text, &e))?;
-    checked(raw)
 }
 
 /// What is being checked, and what was found on the way.
@@ -333,7 +291,8 @@ impl Checker {
     }
 }
 
-fn checked(raw: Raw) -> Result<EnergyTable, Error> {
+/// The table that a file describes.
+pub(super) fn checked(raw: Raw) -> Result<EnergyTable, Error> {
     text("energy table", "name", &raw.name)?;
     let table = format!("energy table `{}`", raw.name);
     positive(&table, "node_nm", raw.node_nm)?;
@@ -387,7 +346,7 @@ fn checked(raw: Raw) -> Result<EnergyTable, Error> {
         handovers_of_rows,
         select,
         control,
-        calibration,
+        calibrations: calibration.into_iter().collect(),
         name: raw.name,
         node_nm: raw.node_nm,
         voltage_v: raw.voltage_v,

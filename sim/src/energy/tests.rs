@@ -9,7 +9,11 @@ use crate::counts::{Counts, ToggleCounts, Toggles};
 use crate::units::Cycles;
 
 fn published() -> EnergyTable {
-    EnergyTable::builtin("published-45nm").unwrap()
+    EnergyTables::builtin("published-45nm").unwrap().of(&tiny())
+}
+
+fn read(text: &str) -> Result<EnergyTable, Error> {
+    EnergyTables::from_toml(text).map(|tables| tables.sizes()[0].clone())
 }
 
 fn tiny() -> Architecture {
@@ -154,7 +158,7 @@ fn calibrated() -> String {
     let row = |key: &str, value: f64, unit: &str| {
         format!("\n[{key}]\nvalue = {value}\nunit = \"{unit}\"\nsource = \"by hand\"\n")
     };
-    let mut text = EnergyTable::builtin_text("published-45nm").unwrap().to_owned();
+    let mut text = EnergyTables::builtin_text("published-45nm").unwrap().to_owned();
     for (net, value) in nets.iter().zip(1..) {
         text += &row(&format!("toggle.{net}"), f64::from(value), "fJ");
     }
@@ -166,7 +170,7 @@ fn calibrated() -> String {
 
 #[test]
 fn a_calibrated_table_prices_every_net_the_clock_and_leakage() {
-    let table = EnergyTable::from_toml(&calibrated()).unwrap();
+    let table = read(&calibrated()).unwrap();
     let arch = tiny();
     let prices = Prices::new(&table, &arch, STORAGE).unwrap();
     let (mut counts, mut toggles) = events();
@@ -218,10 +222,10 @@ fn area_of_tiny_by_hand() {
 
 #[test]
 fn what_a_table_may_not_hold() {
-    let text = EnergyTable::builtin_text("published-45nm").unwrap();
+    let text = EnergyTables::builtin_text("published-45nm").unwrap();
     let refusal = |from: &str, to: &str| {
         assert!(text.contains(from), "{from}");
-        EnergyTable::from_toml(&text.replacen(from, to, 1)).unwrap_err().to_string()
+        read(&text.replacen(from, to, 1)).unwrap_err().to_string()
     };
     let first = "energy table `published-45nm`, add of 8 bits";
     let between = "must be between 0 and 1000000000, got";
@@ -246,7 +250,7 @@ fn what_a_table_may_not_hold() {
         refusal("node_nm = 45", "node_nm = 45\nnodes = 2"),
         "energy table, line 6, column 1: unknown field `nodes`, expected one of `format`, `name`, \
          `node_nm`, `voltage_v`, `warning`, `add`, `multiply`, `memory_read`, `memory_write`, \
-         `area_add`, `area_multiply`, `area_flip_flop`, `toggle`, `handover`, `select`, `control`, `clock`, `leakage`, `max_clock`, `calibration`"
+         `area_add`, `area_multiply`, `area_flip_flop`, `toggle`, `handover`, `handover_to_empty`, `handover_to_full`, `select`, `control`, `clock`, `leakage`, `max_clock`, `calibration`"
     );
     assert_eq!(
         refusal("value = 0.03\n", "value = 0.03\nvalue = 0.04\n"),
@@ -262,14 +266,9 @@ fn what_a_table_may_not_hold() {
 
 #[test]
 fn rows_of_another_node_say_how_they_were_scaled() {
-    let text = EnergyTable::builtin_text("published-45nm").unwrap();
-    let with = |row: &str| {
-        EnergyTable::from_toml(&text.replacen(
-            "value = 0.03\n",
-            &format!("value = 0.03\n{row}\n"),
-            1,
-        ))
-    };
+    let text = EnergyTables::builtin_text("published-45nm").unwrap();
+    let with =
+        |row: &str| read(&text.replacen("value = 0.03\n", &format!("value = 0.03\n{row}\n"), 1));
     let place = "energy table `published-45nm`, add of 8 bits";
     assert_eq!(
         with("node_nm = 28").unwrap_err().to_string(),
@@ -289,12 +288,123 @@ fn rows_of_another_node_say_how_they_were_scaled() {
 
 #[test]
 fn every_built_in_table_reads_under_its_own_name() {
-    for name in EnergyTable::builtin_names() {
-        let table = EnergyTable::builtin(name).unwrap();
-        assert_eq!(table.name, name);
-        // Memories of a calibrated table come from another one.
-        assert_eq!(table.scaled_rows.len(), usize::from(table.calibration.is_some()));
-        assert!(table.warning.is_some(), "none is measured in silicon");
+    for name in EnergyTables::builtin_names() {
+        let tables = EnergyTables::builtin(name).unwrap();
+        assert_eq!(tables.name, name);
+        for table in tables.sizes() {
+            // Memories of a calibrated table come from another one.
+            assert_eq!(table.scaled_rows.len(), table.calibrations.len());
+            assert!(table.warning.is_some(), "none is measured in silicon");
+        }
     }
-    assert_eq!(published().n_rows, 34);
+    assert_eq!(EnergyTables::builtin("published-45nm").unwrap().n_rows, 34);
+}
+
+/// Sizes of a file as (lanes, branches, value of its leaves, MHz).
+fn sizes(sizes: &[(usize, usize, f64, f64)]) -> String {
+    let row = |key: &str, extra: &str, value: f64, unit: &str| {
+        format!("\n{key}\n{extra}value = {value}\nunit = \"{unit}\"\nsource = \"by hand\"\n")
+    };
+    let mut text = "format = 1\nname = \"hand\"\n".to_owned();
+    for &(lanes, branches, leaves, mhz) in sizes {
+        let head = format!(
+            "\n[[size]]\nformat = 1\nname = \"hand-{lanes}x{branches}\"\nnode_nm = 45\nvoltage_v = 0.9\n\
+             [size.calibration]\nlanes = {lanes}\nbranches = {branches}\ntree_levels_per_stage = 2\n\
+             mean_error_percent = 1.0\nworst_error_percent = 2.0\narray_mean_error_percent = 1.0\narray_worst_error_percent = 2.0\n\
+             library = \"l\"\nrecipe = \"r\"\nsimulation = \"s\"\nwire_load = \"w\"\nwindows = \"none\"\n"
+        );
+        text += &head;
+        for (kind, unit) in
+            [("add", "fJ"), ("multiply", "fJ"), ("area_add", "um2"), ("area_multiply", "um2")]
+        {
+            text += &row(&format!("[[size.{kind}]]"), "bits = 32\n", 8.0, unit);
+        }
+        text += &row("[size.toggle.leaves]", "", leaves, "fJ");
+        text += &row("[size.max_clock]", "", mhz, "MHz");
+    }
+    for kind in ["memory_read", "memory_write"] {
+        text += &row(&format!("[[{kind}]]"), "capacity_kib = 4\nwidth_bits = 64\n", 1.0, "pJ");
+    }
+    text
+}
+
+fn engine(lanes: usize, branches: usize) -> Architecture {
+    let mut parameters = tiny().into_parameters();
+    (parameters.lanes, parameters.branches, parameters.multipliers) = (lanes, branches, branches);
+    Architecture::new(parameters).unwrap()
+}
+
+#[test]
+fn prices_lie_between_those_of_the_sizes_around() {
+    let text = sizes(&[
+        (32, 2, 60.0, 250.0),
+        (8, 1, 10.0, 1000.0),
+        (8, 2, 20.0, 500.0),
+        (32, 1, 30.0, 500.0),
+    ]);
+    let tables = EnergyTables::from_toml(&text).unwrap();
+    let leaves = |lanes, branches| {
+        let table = tables.of(&engine(lanes, branches));
+        let price = table.toggle(Net::Leaves).unwrap() * 1e3;
+        (
+            (price * 1e6).round() / 1e6,
+            table.max_clock_mhz().unwrap().round(),
+            table.calibrations.len(),
+        )
+    };
+    assert_eq!(leaves(8, 1), (10.0, 1000.0, 1));
+    assert_eq!(leaves(32, 2), (60.0, 250.0, 1));
+    // 16 lies half-way from 8 to 32 in logarithms; a path of 1 ns and one of 2 ns have one of 1.5 ns between them.
+    assert_eq!(leaves(16, 1), (20.0, 667.0, 2));
+    assert_eq!(leaves(16, 2), (40.0, 333.0, 2));
+    // Beyond the sizes those of the nearest.
+    assert_eq!(leaves(64, 2), (60.0, 250.0, 1));
+    assert_eq!(leaves(4, 4), (20.0, 500.0, 1));
+    // Two rows of memories, and six of each size.
+    assert_eq!(tables.n_rows, 26);
+    assert_eq!(tables.of(&engine(16, 1)).name, "hand");
+}
+
+#[test]
+fn between_in_both_directions_lie_four_sizes() {
+    let text =
+        sizes(&[(8, 1, 10.0, 9.0), (8, 4, 30.0, 9.0), (32, 1, 50.0, 9.0), (32, 4, 90.0, 9.0)]);
+    let table = EnergyTables::from_toml(&text).unwrap().of(&engine(16, 2));
+    assert!((table.toggle(Net::Leaves).unwrap() * 1e3 - 45.0).abs() < 1e-9);
+    assert_eq!(table.calibrations.len(), 4);
+}
+
+#[test]
+fn sizes_that_are_no_grid_or_differ_are_refused() {
+    let refusal = |text: &str| EnergyTables::from_toml(text).unwrap_err().to_string();
+    let place = "energy table `hand`";
+    let grid = format!("{place}: its sizes are no full grid of lanes and branches, each once");
+    let (a, b) = ((8, 1, 1.0, 9.0), (16, 2, 1.0, 9.0));
+    assert_eq!(refusal(&sizes(&[a, b])), grid);
+    assert_eq!(refusal(&sizes(&[a, a])), grid);
+    assert_eq!(refusal(&sizes(&[a, b, (8, 2, 1.0, 9.0)])), grid);
+    let two = sizes(&[a, (16, 1, 1.0, 9.0)]);
+    let changed = |from: &str, to: &str| refusal(&two.replacen(from, to, 1));
+    let differ = |what: &str| format!("{place}: sizes `hand-8x1` and `hand-16x1` differ in {what}");
+    assert_eq!(changed("node_nm = 45", "node_nm = 7"), differ("node_nm"));
+    assert_eq!(changed("per_stage = 2", "per_stage = 4"), differ("tree_levels_per_stage"));
+    assert_eq!(changed("toggle.leaves", "toggle.tree"), differ("their rows of toggle"));
+    assert_eq!(changed("bits = 32", "bits = 16"), differ("the widths of their rows"));
+    assert_eq!(
+        changed(
+            "\n[size.calibration]",
+            "\n[[size.memory_read]]\ncapacity_kib = 4\nwidth_bits = 64\nvalue = 1\nunit = \"pJ\"\nsource = \"s\"\n[size.calibration]"
+        ),
+        format!("{place}: memories are of all sizes, not of `hand-8x1` alone")
+    );
+    assert_eq!(
+        refusal("format = 1\nname = \"hand\"\nsize = []\nmemory_read = []\nmemory_write = []\n"),
+        format!("{place}: the number of sizes must be between 1 and 256, got 0")
+    );
+    let uncalibrated = format!("{two}[[size]]\nname = \"n\"\n");
+    assert!(
+        refusal(&uncalibrated).contains("missing field `format`"),
+        "{}",
+        refusal(&uncalibrated)
+    );
 }

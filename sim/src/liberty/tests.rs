@@ -1,37 +1,7 @@
 use super::*;
 
 /// A library of an inverter, a nand and a flip-flop with complements, in picoseconds and femtofarads.
-pub(crate) const TINY: &str = r#"library (tiny) {
-  time_unit : "1ps"; voltage_unit : "1V"; leakage_power_unit : "1pW"; capacitive_load_unit (1, ff);
-  nom_voltage : 2; nom_temperature : 25; voltage_map (VDD, 2); voltage_map (VSS, 0);
-  cell (inv) { area : 1; cell_leakage_power : 3;
-    pin (A) { direction : input; capacitance : 2; }
-    pin (Y) { direction : output; function : "!A";
-      timing () { related_pin : "A"; cell_rise (scalar) { values ("10"); } cell_fall (scalar) { values ("20"); }
-        rise_transition (scalar) { values ("5"); } fall_transition (scalar) { values ("5"); } }
-      internal_power () { related_pin : "A"; rise_power (scalar) { values ("3"); } fall_power (scalar) { values ("1"); } } } }
-  cell (nand) { area : 2;
-    leakage_power () { value : 4; when : "A"; } leakage_power () { value : 8; when : "!A"; }
-    pin (A) { direction : input; capacitance : 3;
-      internal_power () { rise_power (scalar) { values ("1"); } fall_power (scalar) { values ("0"); } } }
-    pin (B) { direction : input; capacitance : 4; }
-    pin (Y) { direction : output; function : "(A B)'";
-      timing () { related_pin : "A"; cell_rise (scalar) { values ("30"); } cell_fall (scalar) { values ("40"); } }
-      timing () { related_pin : "B"; cell_rise (scalar) { values ("50"); } cell_fall (scalar) { values ("60"); } }
-      internal_power () { related_pin : "A"; related_pg_pin : VDD; rise_power (scalar) { values ("6"); } fall_power (scalar) { values ("2"); } }
-      internal_power () { related_pin : "A"; related_pg_pin : VSS; rise_power (scalar) { values ("9"); } fall_power (scalar) { values ("9"); } } } }
-  cell (dff) { area : 5; cell_leakage_power : 7;
-    ff (IQN, IQNN) { clocked_on : "C"; next_state : "!D"; }
-    pin (C) { direction : input; capacitance : 1; clock : true;
-      internal_power () { rise_power (scalar) { values ("2"); } fall_power (scalar) { values ("4"); } } }
-    pin (D) { direction : input; capacitance : 2;
-      timing () { related_pin : "C"; timing_type : setup_rising; rise_constraint (scalar) { values ("15"); } } }
-    pin (QN) { direction : output; function : "IQN";
-      timing () { related_pin : "C"; timing_type : rising_edge; cell_rise (scalar) { values ("70"); } cell_fall (scalar) { values ("80"); } }
-      internal_power () { related_pin : "C"; rise_power (scalar) { values ("10"); } fall_power (scalar) { values ("20"); } } } }
-  cell (hidden) { area : 1; dont_use : true; pin (A) { direction : input; } }
-  cell (latch) { area : 1; latch (IQ, IQN) { enable : "E"; } pin (E) { direction : input; } }
-}"#;
+pub(crate) const TINY: &str = include_str!("tiny.lib");
 
 #[test]
 fn a_tiny_library_in_our_units() {

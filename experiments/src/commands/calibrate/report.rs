@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde::Serialize;
 use tridot_sim::arch::Architecture;
-use tridot_sim::calibrate::{ByPart, Facts, Fitted, Quantity, Recipe};
+use tridot_sim::calibrate::{ByPart, Facts, Quantity, Recipe};
 
 use super::super::gates;
-use super::Run;
+use super::{Run, Setting, Size};
 use crate::cli::{CalibrateArgs, Verdict};
 use crate::print::{Printer, grouped};
 
@@ -19,6 +19,14 @@ pub(super) struct Report {
     library: String,
     recipe: String,
     wire_load: String,
+    sizes: Vec<OfSize>,
+}
+
+/// What was found of one size of engines.
+#[derive(Serialize)]
+pub(super) struct OfSize {
+    lanes: usize,
+    branches: usize,
     gates: usize,
     flip_flops: usize,
     area_um2: f64,
@@ -91,15 +99,11 @@ pub(super) fn difference(
     Ok(Some(Verdict::No))
 }
 
-impl Report {
-    pub(super) fn new(
-        arguments: &CalibrateArgs,
-        recipes: [&[Recipe]; 2],
-        facts: &Facts<'_>,
-        fitted: &Fitted,
-        one: &Run<'_>,
-        (four, array): (&Run<'_>, &Architecture),
-    ) -> Self {
+impl Setting<'_> {
+    /// What was found of a size.
+    pub(super) fn report(&self, size: &Size<'_>, facts: &Facts<'_>) -> OfSize {
+        let Size { arch, array, one, four, fitted } = size;
+        let recipes = [&self.recipes, &self.of_arrays];
         let (glitch_factor, glitches) = one.glitches();
         let windows = |run: &Run<'_>, arch: &Architecture, of: usize| -> Vec<Window> {
             let first = of * recipes[0].len();
@@ -122,12 +126,9 @@ impl Report {
         let price =
             |&(quantity, price): &(Quantity, f64)| Price { row: quantity.row(), energy_fj: price };
         let compared = |run: &Run<'_>| run.at_once.compared + run.timed.compared;
-        Self {
-            output: arguments.output.display().to_string(),
-            energy_table: facts.name.clone(),
-            library: facts.texts[0].clone(),
-            recipe: facts.texts[1].clone(),
-            wire_load: facts.texts[3].clone(),
+        OfSize {
+            lanes: arch.lanes,
+            branches: arch.branches,
             gates: one.core.netlist.gates.len(),
             flip_flops: facts.power.flip_flops,
             area_um2: facts.power.area_um2(),
@@ -143,11 +144,40 @@ impl Report {
             glitch_mean_error_percent: 100.0 * glitches.mean,
             glitch_worst_error_percent: 100.0 * glitches.worst,
             prices: fitted.prices_fj.iter().map(price).collect(),
-            windows: [windows(one, facts.arch, 0), windows(four, array, 1)].concat(),
+            windows: [windows(one, arch, 0), windows(four, array, 1)].concat(),
+        }
+    }
+}
+
+impl Report {
+    pub(super) fn new(
+        arguments: &CalibrateArgs,
+        name: &str,
+        [library, recipe, _, wire_load]: &[String; 4],
+        sizes: Vec<OfSize>,
+    ) -> Self {
+        Self {
+            output: arguments.output.display().to_string(),
+            energy_table: name.to_owned(),
+            library: library.clone(),
+            recipe: recipe.clone(),
+            wire_load: wire_load.clone(),
+            sizes,
         }
     }
 
     pub(super) fn tell(&self, printer: &Printer) -> Result<()> {
+        for size in &self.sizes {
+            size.tell(printer);
+        }
+        printer.line(format_args!("{}: energy table `{}`", self.output, self.energy_table));
+        printer.object("calibrate", self)
+    }
+}
+
+impl OfSize {
+    fn tell(&self, printer: &Printer) {
+        printer.line(format_args!("{} lanes × {} branches", self.lanes, self.branches));
         let row = |window: &Window| {
             vec![
                 window.name.clone(),
@@ -196,7 +226,5 @@ impl Report {
             self.array_mean_error_percent,
             self.array_worst_error_percent
         ));
-        printer.line(format_args!("{}: energy table `{}`", self.output, self.energy_table));
-        printer.object("calibrate", self)
     }
 }

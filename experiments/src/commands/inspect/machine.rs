@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 use tridot_sim::arch::Architecture;
-use tridot_sim::energy::EnergyTable;
+use tridot_sim::energy::EnergyTables;
 
 use crate::commands::{archs, energies};
 use crate::files;
@@ -31,9 +31,9 @@ pub(super) fn tell_architecture(path: &Path, bytes: Vec<u8>, printer: &Printer) 
 
 pub(super) fn tell_energy_table(path: &Path, bytes: Vec<u8>, printer: &Printer) -> Result<()> {
     let file_bytes = bytes.len();
-    let table = EnergyTable::from_toml(&files::text(path, bytes)?)
+    let tables = EnergyTables::from_toml(&files::text(path, bytes)?)
         .with_context(|| path.display().to_string())?;
-    let report = Report { kind: "energy_table", file_bytes, entry: energies::Entry::from(table) };
+    let report = Report { kind: "energy_table", file_bytes, entry: energies::Entry::from(&tables) };
     printer.line("energy table");
     energies::print(std::slice::from_ref(&report.entry), printer);
     printer.object("inspect", &report)

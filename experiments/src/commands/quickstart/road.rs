@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use tridot_sim::arch::Architecture;
-use tridot_sim::energy::EnergyTable;
+use tridot_sim::energy::EnergyTables;
 use tridot_sim::error::line_and_column;
 
 use crate::cli::QuickstartArgs;
@@ -183,9 +183,9 @@ impl Road {
         }
         match text_of(&self.energy) {
             Some(text) => {
-                drop(EnergyTable::from_toml(text).with_context(|| self.energy.clone())?);
+                drop(EnergyTables::from_toml(text).with_context(|| self.energy.clone())?);
             }
-            None => drop(files::energy_table(&self.energy)?),
+            None => drop(files::energy_tables(&self.energy)?),
         }
         Ok(())
     }

@@ -60,7 +60,7 @@ struct Energies {
 
 pub(super) fn run(arguments: &RtlEnergyArgs, printer: &Printer) -> Result<Verdict> {
     let (arch, mut warnings) = architecture(&arguments.arch)?;
-    let table = files::energy_table(&arguments.energy)?.0.at_any_clock();
+    let table = files::energy_tables(&arguments.energy)?.0.of(&arch).at_any_clock();
     let library = files::liberty::read_liberty(&arguments.library.liberty)?;
     let wire_ff = gates::wire_ff(&arguments.library, &library)?;
     let layers = LayersArgs { layers: arguments.layers.clone(), trace: arguments.trace.clone() };

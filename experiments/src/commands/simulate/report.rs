@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use serde::Serialize;
+use tridot_sim::arch::Architecture;
 use tridot_sim::counts::Counts;
-use tridot_sim::energy::{Breakdown, Memory};
+use tridot_sim::energy::{Breakdown, Calibration, EnergyTable, Memory};
 use tridot_sim::fast::{self, Lift};
 use tridot_sim::network::Network;
 use tridot_sim::outcome::Limiter;
@@ -127,6 +128,26 @@ fn ops(network: &Network, images: usize) -> u64 {
     2 * images as u64 * macs.sum::<u64>()
 }
 
+/// What a table's prices come from, where not from engines like those of the architecture.
+fn of_other_engines(table: &EnergyTable, arch: &Architecture) -> Option<String> {
+    let of = |engine: &Calibration| (engine.lanes, engine.branches);
+    let these = format!("these have {} × {}", arch.lanes, arch.branches);
+    let engines = "engines of lanes × branches";
+    match table.calibrations.as_slice() {
+        [] => None,
+        [one] if of(one) == (arch.lanes, arch.branches) => None,
+        [one] => {
+            let (lanes, branches) = of(one);
+            Some(format!("the table was calibrated on {engines} {lanes} × {branches}, {these}"))
+        }
+        several => {
+            let sizes = several.iter().map(|one| format!("{} × {}", one.lanes, one.branches));
+            let sizes = sizes.collect::<Vec<_>>().join(", ");
+            Some(format!("prices lie between those of {engines} {sizes}; {these}"))
+        }
+    }
+}
+
 pub(super) fn print(simulation: &Simulation, printer: &Printer) -> Result<()> {
     let report = report(simulation);
     table(&report, printer);
@@ -157,16 +178,7 @@ fn report(simulation: &Simulation) -> Report {
     if let Some(most) = simulation.too_fast {
         warnings.push(format!("the clock is beyond {most} MHz, the table's slowest path"));
     }
-    if let Some(engine) = table
-        .calibration
-        .as_ref()
-        .filter(|engine| (engine.lanes, engine.branches) != (arch.lanes, arch.branches))
-    {
-        warnings.push(format!(
-            "the table was calibrated on engines of {} lanes × {} branches, these have {} × {}",
-            engine.lanes, engine.branches, arch.lanes, arch.branches
-        ));
-    }
+    warnings.extend(of_other_engines(table, arch));
     warnings.extend(table.warning.clone());
     Report {
         network: network.name.clone(),
