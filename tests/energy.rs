@@ -67,8 +67,7 @@ fn a_table_of_twice_the_energies_gives_twice_the_energy_of_the_same_run() {
     let doubled = EnergyTables::from_toml(&doubled.join("\n\n")).unwrap();
     let (table, doubled) = (&table.sizes()[0], &doubled.sizes()[0]);
     for (network, arch, outcome) in runs() {
-        let once =
-            energy::price(&network, &arch, table, &outcome).unwrap().total().total().value();
+        let once = energy::price(&network, &arch, table, &outcome).unwrap().total().total().value();
         let twice =
             energy::price(&network, &arch, doubled, &outcome).unwrap().total().total().value();
         // Each part of a layer is rounded to 2⁻²⁰ pJ.

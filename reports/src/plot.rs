@@ -1,7 +1,7 @@
 //! Figures of Records and trainings: SVG for a paper's column, and CSV with the numbers behind.
 //!
 //! [`fronts`] draws accuracy against each cost, [`layers`] where cycles and energy of a network go, layer by layer;
-//! [`training`] draws how a training went, epoch by epoch.
+//! [`training`] draws how a training went, epoch by epoch; [`gates()`] what gates measured beside what the simulator foretold.
 //! Every figure is 252 points wide, can be read in grey, and has its unit on every axis; an axis is logarithmic
 //! where its values span a decade.
 
@@ -15,6 +15,7 @@ mod canvas;
 mod cost;
 mod curves;
 mod front;
+mod gates;
 mod legend;
 mod study;
 mod style;
@@ -22,6 +23,7 @@ mod style;
 pub use bars::layers;
 pub use curves::training;
 pub use front::fronts;
+pub use gates::{SideBySide, gates};
 
 /// Width of a figure: a column of a paper, in points.
 const WIDTH: f64 = 252.0;

@@ -33,7 +33,7 @@ module tridot_drain #(
     output logic [MULTIPLIERS-1:0] slot_used,
     output logic [MULTIPLIERS*ROW_BITS-1:0] slot_row,
     output logic [MULTIPLIERS*SEGMENT_BITS-1:0] slot_segment,
-    // Multiplier j works for this slot, on this value of the output.
+    // Multiplier j works for this slot, on this value of the output; those used stay so after the last take.
     output logic [MULTIPLIERS-1:0] used,
     output logic [MULTIPLIERS*SLOT_BITS-1:0] slot,
     output logic [MULTIPLIERS*VALUE_BITS-1:0] value
@@ -43,13 +43,16 @@ module tridot_drain #(
     logic [SEGMENT_BITS-1:0] segments, segment, next_segment;
     logic round_starts_held, round_ends_held;
 
-    // How the multipliers are dealt for each number of values of an output.
+    // Slots with an output, and how the multipliers are dealt for each number of values of an output. Both hold on after
+    // the last take, as the place does.
+    logic [MULTIPLIERS-1:0] there;
     logic last_value;
+    logic [MULTIPLIERS-1:0] dealt;
     logic [SLOT_BITS-1:0] outputs_at_once;
     always_comb begin
         outputs_at_once = SLOT_BITS'(1);
         last_value = 32'(first_value) + MULTIPLIERS >= 32'(values);
-        used = '0;
+        dealt = '0;
         slot = '0;
         value = '0;
         for (int p = 1; p <= BRANCHES; p = p + 1) begin
@@ -57,11 +60,11 @@ module tridot_drain #(
                 if (2 * p <= MULTIPLIERS) outputs_at_once = SLOT_BITS'(MULTIPLIERS / p);
                 for (int j = 0; j < MULTIPLIERS; j = j + 1) begin
                     if (2 * p <= MULTIPLIERS) begin
-                        used[j] = j < MULTIPLIERS / p * p;
+                        dealt[j] = j < MULTIPLIERS / p * p;
                         slot[j*SLOT_BITS+:SLOT_BITS] = SLOT_BITS'(j / p);
                         value[j*VALUE_BITS+:VALUE_BITS] = VALUE_BITS'(j % p);
                     end else begin
-                        used[j] = 32'(first_value) + j < p;
+                        dealt[j] = 32'(first_value) + j < p;
                         value[j*VALUE_BITS+:VALUE_BITS] = first_value + VALUE_BITS'(j);
                     end
                 end
@@ -74,10 +77,10 @@ module tridot_drain #(
         next_row = row;
         next_segment = segment;
         for (int i = 0; i < MULTIPLIERS; i = i + 1) begin
-            slot_used[i] = full && i < 32'(outputs_at_once) && next_row != rows;
+            there[i] = i < 32'(outputs_at_once) && next_row != rows;
             slot_row[i*ROW_BITS+:ROW_BITS] = next_row;
             slot_segment[i*SEGMENT_BITS+:SEGMENT_BITS] = next_segment;
-            if (slot_used[i] && last_value) begin
+            if (there[i] && last_value) begin
                 next_segment = next_segment + SEGMENT_BITS'(1);
                 if (next_segment == segments) begin
                     next_segment = '0;
@@ -86,6 +89,9 @@ module tridot_drain #(
             end
         end
     end
+
+    assign slot_used = full ? there : '0;
+    always_comb for (int j = 0; j < MULTIPLIERS; j = j + 1) used[j] = dealt[j] && there[slot[j*SLOT_BITS+:SLOT_BITS]];
 
     assign last = full && next_row == rows;
     assign starts = round_starts_held && first_value == '0;

@@ -55,7 +55,8 @@ module tridot_scaler_column #(
         logic signed [ACC_BITS-1:0] operand;
         logic signed [SCALE_BITS-1:0] scale;
         logic signed [PRODUCT_BITS-1:0] product;
-        assign operand = bank[operand_index[j*OPERAND_BITS+:OPERAND_BITS]*ACC_BITS+:ACC_BITS];
+        // One without a value multiplies 0: what another takes does not reach it.
+        assign operand = used[j] ? bank[operand_index[j*OPERAND_BITS+:OPERAND_BITS]*ACC_BITS+:ACC_BITS] : '0;
         assign scale = scales[scale_index[j*SCALE_INDEX_BITS+:SCALE_INDEX_BITS]*SCALE_BITS+:SCALE_BITS];
         assign product = operand * scale;
         tridot_stage #(

@@ -93,4 +93,7 @@ pub(crate) struct RtlEnergyArgs {
     /// Clock edges of each window.
     #[arg(long, value_name = "N", default_value_t = 160, value_parser = clap::value_parser!(u32).range(32..=4096))]
     pub(crate) edges: u32,
+    /// A folder for a figure of both sides, `energy.svg`, and its numbers, `energy.csv`.
+    #[arg(short, long, value_name = "FOLDER")]
+    pub(crate) output: Option<PathBuf>,
 }

@@ -17,11 +17,11 @@ const MAX_RECORDS: usize = 12;
 /// Rows of a figure; of more layers, the largest are drawn and the others summed.
 const MAX_ROWS: usize = 60;
 /// Height of a row, and of the bar in it.
-const ROW: f64 = 8.4;
-const BAR: f64 = 6.0;
+pub(super) const ROW: f64 = 8.4;
+pub(super) const BAR: f64 = 6.0;
 /// Most width of the names at the left.
-const MAX_NAME_WIDTH: f64 = 86.0;
-const LEGEND_ROW: f64 = 9.5;
+pub(super) const MAX_NAME_WIDTH: f64 = 86.0;
+pub(super) const LEGEND_ROW: f64 = 9.5;
 /// Side of a sample in the legend.
 const SAMPLE: f64 = 7.0;
 
@@ -258,14 +258,14 @@ fn draw_bar(canvas: &mut Canvas<'_>, y: f64, values: &[f64], x_of: &impl Fn(f64)
     }
 }
 
-fn draw_box(canvas: &mut Canvas<'_>, from: (f64, f64), to: (f64, f64), fill: Fill) {
+pub(super) fn draw_box(canvas: &mut Canvas<'_>, from: (f64, f64), to: (f64, f64), fill: Fill) {
     canvas.rectangle(from, to, fill);
     let outline = super::canvas::Stroke { width: 0.3, ..THIN };
     canvas.line(&[from, (to.0, from.1), to, (from.0, to.1), from], outline);
 }
 
 /// Left edge and row of each part's entry.
-fn legend(parts: &[String]) -> Vec<(f64, f64)> {
+pub(super) fn legend(parts: &[String]) -> Vec<(f64, f64)> {
     let (mut x, mut row) = (4.0, 0.0);
     let mut entries = Vec::new();
     for part in parts {
@@ -279,7 +279,7 @@ fn legend(parts: &[String]) -> Vec<(f64, f64)> {
     entries
 }
 
-fn draw_legend(canvas: &mut Canvas<'_>, entries: &[(f64, f64)], parts: &[String]) {
+pub(super) fn draw_legend(canvas: &mut Canvas<'_>, entries: &[(f64, f64)], parts: &[String]) {
     for ((&(x, row), part), fill) in entries.iter().zip(parts).zip(FILLS) {
         let y = 6.0 + LEGEND_ROW * row;
         draw_box(canvas, (x, y - BAR / 2.0), (x + SAMPLE, y + BAR / 2.0), fill);

@@ -248,11 +248,15 @@ impl Job<'_> {
         let Some(mut nets) = state.nets.take() else { return };
         let (accumulator_bits, scale_bits) = (self.arch.accumulator_bits, self.arch.scale_bits);
         for column in 0..self.taken_columns(take) {
-            for (output, value) in
-                (0..take.outputs).flat_map(|i| (0..take.values).map(move |value| (i, value)))
-            {
-                let (operand, multiplier) = self.factors(state, take, column, output, value);
-                let at = column * self.arch.multipliers + output * take.values + value;
+            for place in 0..self.arch.multipliers {
+                let at = column * self.arch.multipliers + place;
+                let (output, value) = (place / take.values, place % take.values);
+                // A multiplier without a value gets 0, and keeps its m.
+                let (operand, multiplier) = if output < take.outputs {
+                    self.factors(state, take, column, output, value)
+                } else {
+                    (0, nets.scaler_scales[at])
+                };
                 let product = operand.wrapping_mul(multiplier);
                 let (toggles, product_bits) = (&mut nets.toggles, accumulator_bits + scale_bits);
                 let held_operand = std::mem::replace(&mut nets.scaler_operands[at], operand);

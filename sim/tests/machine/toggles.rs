@@ -47,6 +47,8 @@ fn toggles_by_hand() {
     expected.tree[0] = 19;
     let counts = by_hand(|_| ());
     assert_eq!(counts, ToggleCounts { counted: expected, tiles_counted: 1, tiles: 1 });
+    // A second multiplier has no value to take: 0 reaches it.
+    assert_eq!(by_hand(|p| p.multipliers = 2), counts);
     (expected.weight_bus, expected.operand) = (10, 4);
     assert_eq!(by_hand(|p| p.zero_trits = ZeroTrits::Gate).counted, expected);
 }

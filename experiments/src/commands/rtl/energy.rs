@@ -1,9 +1,11 @@
 //! `tridot rtl energy`: windows of layers through gates and simulator.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
+use tridot_reports::plot::{self, SideBySide};
 use tridot_sim::arch::{Architecture, ClockGating};
 use tridot_sim::calibrate::{self, ByPart, Part, Source, Stimulus};
 use tridot_sim::energy::Breakdown;
@@ -60,6 +62,9 @@ struct Energies {
 
 pub(super) fn run(arguments: &RtlEnergyArgs, printer: &Printer) -> Result<Verdict> {
     let (arch, mut warnings) = architecture(&arguments.arch)?;
+    if let Some(folder) = &arguments.output {
+        files::make_folder(folder)?;
+    }
     let table = files::energy_tables(&arguments.energy)?.0.of(&arch).at_any_clock();
     let library = files::liberty::read_liberty(&arguments.library.liberty)?;
     let wire_ff = gates::wire_ff(&arguments.library, &library)?;
@@ -116,8 +121,30 @@ pub(super) fn run(arguments: &RtlEnergyArgs, printer: &Printer) -> Result<Verdic
         warnings,
     };
     tell(&report, printer);
+    if let Some(folder) = &arguments.output {
+        draw(folder, &report)?;
+    }
     printer.object("rtl energy", &report)?;
     Ok(if seen.differ == 0 { Verdict::Yes } else { Verdict::No })
+}
+
+/// Both sides as a figure, with its numbers.
+fn draw(folder: &Path, report: &Report) -> Result<()> {
+    let side_by_side = |layer: &Layer| SideBySide {
+        layer: layer.name.clone(),
+        edges: layer.edges,
+        gates_pj: layer.gates.total_pj,
+        simulator_pj: layer.simulator.total_pj,
+    };
+    let rows: Vec<_> = report.layers.iter().map(side_by_side).collect();
+    let Report { network, architecture, energy_table, .. } = report;
+    let title = format!("{network} on {architecture}, energy table {energy_table}");
+    files::make_folder(folder)?;
+    if let Some(figure) = plot::gates(&title, &rows) {
+        files::write(&folder.join(format!("{}.svg", figure.name)), figure.svg.as_bytes())?;
+        files::write(&folder.join(format!("{}.csv", figure.name)), figure.csv.as_bytes())?;
+    }
+    Ok(())
 }
 
 /// The architecture, without clock gates: the RTL has none.

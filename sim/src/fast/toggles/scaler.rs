@@ -82,32 +82,43 @@ impl Scaler {
             let slot = output % at_once;
             for (value, &accumulator) in accumulators.iter().enumerate() {
                 let scale = multipliers.get(value).map_or(0, |&m| m.into());
-                let product = accumulator.wrapping_mul(scale);
                 // Whole outputs lie side by side; the values of one that takes several cycles follow each other.
                 let multiplier = (slot * values + value) % arch.multipliers;
                 let at = column * arch.multipliers + multiplier;
-                let before = (self.operands[at], self.scales[at]);
-                toggles.scaler_partial_products += partial_products(
-                    before,
-                    (accumulator, scale),
-                    (arch.accumulator_bits, arch.scale_bits),
-                );
-                toggles.scaler_operand +=
-                    replace(&mut self.operands[at], accumulator, arch.accumulator_bits);
-                toggles.scaler_scale += replace(&mut self.scales[at], scale, arch.scale_bits);
-                toggles.scaler_product += replace(
-                    &mut self.products[at],
-                    product,
-                    arch.accumulator_bits + arch.scale_bits,
-                );
-                y = wrapped(y.wrapping_add(product));
+                y = wrapped(y.wrapping_add(self.multiply(at, (accumulator, scale), arch, toggles)));
                 if multiplier + 1 == arch.multipliers || value + 1 == values {
                     let at = column * arch.multipliers + slot;
                     toggles.scaler_y += replace(&mut self.sums[at], y, MAX_Y_BITS);
                 }
+                // The take's last value: the other multipliers get 0.
+                if value + 1 == values && (slot + 1 == at_once || output + 1 == outputs) {
+                    for at in at + 1..(column + 1) * arch.multipliers {
+                        self.multiply(at, (0, self.scales[at]), arch, toggles);
+                    }
+                }
             }
             self.partial[place] = y;
         }
+    }
+
+    /// Gives an operand and m to a multiplier; its product.
+    fn multiply(
+        &mut self,
+        at: usize,
+        (operand, scale): (i64, i64),
+        arch: &Architecture,
+        toggles: &mut Toggles,
+    ) -> i64 {
+        let (operand_bits, scale_bits) = (arch.accumulator_bits, arch.scale_bits);
+        let product = operand.wrapping_mul(scale);
+        let before = (self.operands[at], self.scales[at]);
+        toggles.scaler_partial_products +=
+            partial_products(before, (operand, scale), (operand_bits, scale_bits));
+        toggles.scaler_operand += replace(&mut self.operands[at], operand, operand_bits);
+        toggles.scaler_scale += replace(&mut self.scales[at], scale, scale_bits);
+        toggles.scaler_product +=
+            replace(&mut self.products[at], product, operand_bits + scale_bits);
+        product
     }
 }
 
