@@ -85,8 +85,9 @@ mod tests {
     fn every_file_of_the_folder_is_built_in() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/zoo");
         let files = std::fs::read_dir(folder).unwrap();
-        let found: BTreeSet<String> =
-            files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        let found = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        // Plans of the float networks that others began with stand alone.
+        let found: BTreeSet<String> = found.filter(|name| !name.ends_with("-float.toml")).collect();
         let wanted: BTreeSet<String> = names()
             .into_iter()
             .flat_map(|name| ["safetensors", "toml", "json"].map(|kind| format!("{name}.{kind}")))

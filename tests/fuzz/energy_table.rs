@@ -39,7 +39,7 @@ fn files() -> Vec<String> {
         row("handover.bus", "fJ", ""),
         row("handover_to_empty.engine", "fJ", scaled),
         row("handover_to_full.scaler", "fJ", ""),
-        row("select.take", "fJ", ""),
+        row("select.operand", "fJ", ""),
         row("select.y", "fJ", ""),
         row("control.array", "fJ", ""),
         row("control.column", "fJ", ""),

@@ -53,12 +53,6 @@ impl Parameters {
         (self.lanes >> level) as u64 * bits
     }
 
-    /// Flip-flops of the shadow bank among whose rows the scalers choose at each take: none where there is one row.
-    pub const fn selected_flip_flops(&self) -> u64 {
-        let values = self.engines() * self.segments() * self.branches;
-        if self.rows == 1 { 0 } else { values as u64 * self.accumulator_bits as u64 }
-    }
-
     /// Flip-flops of the scaler stages of one column.
     pub fn scaler_flip_flops(&self) -> u64 {
         let y = u64::from(crate::limits::MAX_Y_BITS);

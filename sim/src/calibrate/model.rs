@@ -18,9 +18,9 @@ pub enum Quantity {
     HandoverToEmpty(Group),
     /// Flip-flops at each hand-over of several rows to a shadow bank that gives its last values.
     HandoverToFull(Group),
-    /// Flip-flops of the shadow bank, each time that the scalers choose among several rows.
-    SelectTake,
-    /// Toggled bits of the adders of y, which choose among several rows.
+    /// Toggled bits of the multipliers' accumulator inputs, which choose among several rows.
+    SelectOperand,
+    /// Toggled bits of the adders of y, whose partial y is chosen among those of several rows.
     SelectY,
 }
 
@@ -64,7 +64,7 @@ const GROUPS: [Fit; 3] = [
         &[
             Quantity::HandoverToEmpty(Group::Scaler),
             Quantity::HandoverToFull(Group::Scaler),
-            Quantity::SelectTake,
+            Quantity::SelectOperand,
             Quantity::SelectY,
         ],
     ),
@@ -79,14 +79,17 @@ impl Quantity {
             .chain(groups().map(Self::Handover))
             .chain(groups().map(Self::HandoverToEmpty))
             .chain(groups().map(Self::HandoverToFull))
-            .chain([Self::SelectTake, Self::SelectY])
+            .chain([Self::SelectOperand, Self::SelectY])
     }
 
     /// Whether one engine alone never does it.
     pub(super) const fn is_of_arrays(self) -> bool {
         matches!(
             self,
-            Self::HandoverToEmpty(_) | Self::HandoverToFull(_) | Self::SelectTake | Self::SelectY
+            Self::HandoverToEmpty(_)
+                | Self::HandoverToFull(_)
+                | Self::SelectOperand
+                | Self::SelectY
         )
     }
 
@@ -97,7 +100,7 @@ impl Quantity {
             Self::Handover(group) => format!("handover.{}", group.name()),
             Self::HandoverToEmpty(group) => format!("handover_to_empty.{}", group.name()),
             Self::HandoverToFull(group) => format!("handover_to_full.{}", group.name()),
-            Self::SelectTake => "select.take".to_owned(),
+            Self::SelectOperand => "select.operand".to_owned(),
             Self::SelectY => "select.y".to_owned(),
         }
     }
@@ -115,7 +118,7 @@ impl Quantity {
             Self::Handover(group) => (to_empty + to_full) * flip_flops(group),
             Self::HandoverToEmpty(group) => to_empty * flip_flops(group),
             Self::HandoverToFull(group) => to_full * flip_flops(group),
-            Self::SelectTake => counts.scaler_cycles.0 * arch.selected_flip_flops(),
+            Self::SelectOperand => toggled(Net::ScalerOperand, window, arch),
             Self::SelectY => toggled(Net::ScalerY, window, arch),
         };
         amount as f64

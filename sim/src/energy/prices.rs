@@ -57,8 +57,6 @@ pub struct Prices {
     clock: f64,
     /// All load enables at a hand-over to an empty bank, and to one that gives its last values.
     handover: (f64, f64),
-    /// The shadow bank each time that the scalers choose among several rows.
-    select: f64,
     /// Flip-flops that are not counted: a cycle of dot products.
     control: f64,
     /// A cycle.
@@ -108,6 +106,7 @@ impl Prices {
             *price = level(i, bits);
         }
         let fan_out = |fan_out: Net, engines: usize| net(fan_out, 0.0) * engines as f64;
+        let select = if arch.rows == 1 { (0.0, 0.0) } else { table.select };
         let measured = MULTIPLIER_NETS.map(|net| table.toggle(net));
         let multiply = table.multiplication(arch.accumulator_bits, arch.scale_bits);
         // 1 nW over 1 µs is 10⁻³ pJ.
@@ -127,18 +126,16 @@ impl Prices {
             leaves: net(Net::Leaves, table.adder_bit(slice_bits + 1)),
             tree,
             accumulators: net(Net::Accumulators, table.adder_bit(arch.accumulator_bits)),
-            scaler_operand: measured[0].unwrap_or(0.0),
+            scaler_operand: measured[0].unwrap_or(0.0) + select.0,
             scaler_scale: measured[1].unwrap_or(0.0),
             scaler_partial_products: measured[2].unwrap_or(0.0),
             scaler_product: measured[3].unwrap_or(0.0),
-            scaler_y: net(Net::ScalerY, table.adder_bit(MAX_Y_BITS))
-                + if arch.rows == 1 { 0.0 } else { table.select.1 },
+            scaler_y: net(Net::ScalerY, table.adder_bit(MAX_Y_BITS)) + select.1,
             scaler_multiply: if measured == [None; MULTIPLIER_NETS.len()] { multiply } else { 0.0 },
             vector_multiply: table.multiplication(MAX_ACTIVATION_BITS, arch.scale_bits),
             vector_add: table.add.at(f64::from(MAX_Y_BITS)),
             clock: table.clock.unwrap_or(0.0),
             handover: table.handovers_of(arch),
-            select: table.select.0 * arch.selected_flip_flops() as f64,
             control: table.control.0 + table.control.1 * arch.columns as f64,
             leakage: leakage * cycle_us * 1e-3,
         })
@@ -199,7 +196,6 @@ impl Prices {
         breakdown.accumulators = part(priced(nets.accumulators, self.accumulators))?;
         breakdown.scaler = part(
             n(counts.scaler_operations) * self.scaler_multiply
-                + n(counts.scaler_cycles.0) * self.select
                 + priced(nets.scaler_operand, self.scaler_operand)
                 + priced(nets.scaler_scale, self.scaler_scale)
                 + priced(nets.scaler_partial_products, self.scaler_partial_products)

@@ -83,7 +83,7 @@ pub(super) struct RawCalibration {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Select {
-    pub(super) take: Row,
+    pub(super) operand: Row,
     pub(super) y: Row,
 }
 

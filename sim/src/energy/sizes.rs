@@ -165,7 +165,8 @@ fn difference(a: &EnergyTable, b: &EnergyTable) -> Option<&'static str> {
         [&table.handover, to_empty, to_full].map(|rows| groups(rows))
     };
     let optional = |table: &EnergyTable| {
-        [table.area_flip_flop, table.clock, table.leakage, table.max_clock].map(|row| row.is_some())
+        let rows = [table.area_flip_flop, table.clock, table.leakage, table.max_clock];
+        rows.map(|row| row.is_some())
     };
     let widths = |table: &EnergyTable| {
         [&table.add, &table.multiply, &table.area_add, &table.area_multiply].map(Curve::sizes)
@@ -183,7 +184,7 @@ fn difference(a: &EnergyTable, b: &EnergyTable) -> Option<&'static str> {
         (stages(a) != stages(b), "tree_levels_per_stage"),
         (nets(a) != nets(b), "their rows of toggle"),
         (handovers(a) != handovers(b), "their rows of hand-overs"),
-        (optional(a) != optional(b), "their rows of clock, leakage or flip-flops"),
+        (optional(a) != optional(b), "their single rows"),
         (widths(a) != widths(b), "the widths of their rows"),
     ];
     differences.into_iter().find(|one| one.0).map(|one| one.1)

@@ -55,7 +55,8 @@ pub struct EnergyTable {
     pub(super) handover: Vec<(Group, f64)>,
     /// The same of several rows: to an empty bank, and to one that gives its last values.
     pub(super) handovers_of_rows: [Vec<(Group, f64)>; 2],
-    /// Where there are several rows: pJ a flip-flop of the shadow bank and take, and pJ a toggled bit of y.
+    /// Where the scalers choose among several rows: pJ a toggled bit of the multipliers' accumulator inputs, and of y, beside
+    /// those of their nets.
     pub(super) select: (f64, f64),
     /// pJ a cycle of dot products: of the array, and of each column.
     pub(super) control: (f64, f64),
@@ -317,7 +318,7 @@ pub(super) fn checked(raw: Raw) -> Result<EnergyTable, Error> {
     let select = match &raw.select {
         None => (0.0, 0.0),
         Some(rows) => (
-            checker.value("select.take", &rows.take, ENERGY)?,
+            checker.value("select.operand", &rows.operand, ENERGY)?,
             checker.value("select.y", &rows.y, ENERGY)?,
         ),
     };
