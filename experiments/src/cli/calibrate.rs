@@ -42,7 +42,7 @@ pub(crate) struct CalibrateArgs {
         conflicts_with = "lanes"
     )]
     pub(crate) arch: Option<String>,
-    /// Take an engine of so many lanes, otherwise that of `edge`; of several sizes, all with all branches.
+    /// Take an engine of so many lanes, otherwise that of `edge`; several with commas: each with each of --branches.
     #[arg(long, value_name = "N", value_delimiter = ',', requires = "branches")]
     pub(crate) lanes: Vec<usize>,
     /// Branches of that engine; its scaler has as many multipliers.
