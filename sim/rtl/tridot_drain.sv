@@ -43,6 +43,8 @@ module tridot_drain #(
     logic [SEGMENT_BITS-1:0] segments, segment, next_segment;
     logic round_starts_held, round_ends_held;
 
+    localparam int THERE_BITS = MULTIPLIERS < 2 ? 1 : $clog2(MULTIPLIERS);
+
     // Slots with an output, and how the multipliers are dealt for each number of values of an output. Both hold on after
     // the last take, as the place does.
     logic [MULTIPLIERS-1:0] there;
@@ -91,7 +93,9 @@ module tridot_drain #(
     end
 
     assign slot_used = full ? there : '0;
-    always_comb for (int j = 0; j < MULTIPLIERS; j = j + 1) used[j] = dealt[j] && there[slot[j*SLOT_BITS+:SLOT_BITS]];
+    always_comb
+        for (int j = 0; j < MULTIPLIERS; j = j + 1)
+            used[j] = dealt[j] && there[slot[j*SLOT_BITS+:THERE_BITS]];
 
     assign last = full && next_row == rows;
     assign starts = round_starts_held && first_value == '0;

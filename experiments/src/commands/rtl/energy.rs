@@ -63,7 +63,7 @@ struct Energies {
 pub(super) fn run(arguments: &RtlEnergyArgs, printer: &Printer) -> Result<Verdict> {
     let (arch, mut warnings) = architecture(&arguments.arch)?;
     if let Some(folder) = &arguments.output {
-        files::make_folder(folder)?;
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     }
     let table = files::energy_tables(&arguments.energy)?.0.of(&arch).at_any_clock();
     let library = files::liberty::read_liberty(&arguments.library.liberty)?;
@@ -139,7 +139,6 @@ fn draw(folder: &Path, report: &Report) -> Result<()> {
     let rows: Vec<_> = report.layers.iter().map(side_by_side).collect();
     let Report { network, architecture, energy_table, .. } = report;
     let title = format!("{network} on {architecture}, energy table {energy_table}");
-    files::make_folder(folder)?;
     if let Some(figure) = plot::gates(&title, &rows) {
         files::write(&folder.join(format!("{}.svg", figure.name)), figure.svg.as_bytes())?;
         files::write(&folder.join(format!("{}.csv", figure.name)), figure.csv.as_bytes())?;
