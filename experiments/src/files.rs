@@ -7,6 +7,7 @@ use std::io::{Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use tridot_reports::plot::Figure;
 use tridot_reports::record::Record;
 use tridot_reports::store::Store;
 use tridot_sim::limits::MAX_TRACE_FILE_BYTES;
@@ -239,6 +240,12 @@ pub(crate) fn scratch_folder() -> Result<tempfile::TempDir> {
 /// Writes a file of such a folder: nothing is lost if it is cut short.
 pub(crate) fn write_scratch(path: &Path, bytes: &[u8]) -> Result<()> {
     std::fs::write(path, bytes).with_context(|| path.display().to_string())
+}
+
+/// Writes a figure and its numbers, beside each other.
+pub(crate) fn write_figure(folder: &Path, figure: &Figure) -> Result<()> {
+    write(&folder.join(format!("{}.svg", figure.name)), figure.svg.as_bytes())?;
+    write(&folder.join(format!("{}.csv", figure.name)), figure.csv.as_bytes())
 }
 
 /// A folder in another one, made if need be, that goes when it is dropped unfinished.

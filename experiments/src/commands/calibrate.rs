@@ -157,11 +157,12 @@ fn architectures(arguments: &CalibrateArgs) -> Result<Vec<Architecture>> {
             None => Ok(values),
         }
     };
+    let edge = files::architecture("edge")?;
     let branches = sorted(&arguments.branches, "branches")?;
     let mut architectures = Vec::new();
     for lanes in sorted(&arguments.lanes, "lanes")? {
         for &branches in &branches {
-            let mut parameters = files::architecture("edge")?.into_parameters();
+            let mut parameters = edge.clone().into_parameters();
             parameters.name = format!("engine-{lanes}x{branches}");
             parameters.lanes = lanes;
             (parameters.branches, parameters.multipliers) = (branches, branches);

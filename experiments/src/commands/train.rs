@@ -219,8 +219,7 @@ fn draw(out: &Path, network: &str, data: &TrainingData<'_>, lines: &[Line]) -> R
     files::make_folder(&folder)?;
     let epochs: Vec<training::Epoch> = lines.iter().map(Line::epoch).collect();
     for figure in plot::training(&format!("{network} on {}", data.name), &epochs) {
-        files::write(&folder.join(format!("{}.svg", figure.name)), figure.svg.as_bytes())?;
-        files::write(&folder.join(format!("{}.csv", figure.name)), figure.csv.as_bytes())?;
+        files::write_figure(&folder, &figure)?;
     }
     Ok(())
 }

@@ -195,12 +195,7 @@ impl Stack {
         let x_of = |value: f64| left + (right - left) * axis.place(value / self.divisor);
         drawing(WIDTH, bottom + 25.0, |canvas| {
             draw_legend(canvas, &legend, &parts);
-            for (value, text) in &axis.ticks {
-                let x = x_of(*value * self.divisor);
-                canvas.line(&[(x, top), (x, bottom)], GUIDE);
-                canvas.line(&[(x, bottom), (x, bottom + 2.5)], THIN);
-                canvas.text(text, (x, bottom + 7.5), TEXT, Anchor::Middle);
-            }
+            draw_ticks(canvas, &axis, (top, bottom), |value| x_of(value * self.divisor));
             for (row_idx, ((_, values), name)) in rows.iter().zip(&names).enumerate() {
                 let y = top + 1.0 + ROW * (row_idx as f64 + 0.5);
                 canvas.text(name, (left - 3.0, y), SMALL, Anchor::End);
@@ -246,6 +241,21 @@ fn merged(rows: Vec<(String, Vec<f64>)>) -> Vec<(String, Vec<f64>)> {
     }
     drawn.push((format!("{n_others} other layers"), others));
     drawn
+}
+
+/// Ticks with their labels below the rows, and guides behind these.
+pub(super) fn draw_ticks(
+    canvas: &mut Canvas<'_>,
+    axis: &Axis,
+    (top, bottom): (f64, f64),
+    x_of: impl Fn(f64) -> f64,
+) {
+    for (value, text) in &axis.ticks {
+        let x = x_of(*value);
+        canvas.line(&[(x, top), (x, bottom)], GUIDE);
+        canvas.line(&[(x, bottom), (x, bottom + 2.5)], THIN);
+        canvas.text(text, (x, bottom + 7.5), TEXT, Anchor::Middle);
+    }
 }
 
 fn draw_bar(canvas: &mut Canvas<'_>, y: f64, values: &[f64], x_of: &impl Fn(f64) -> f64) {

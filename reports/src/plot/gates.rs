@@ -1,10 +1,14 @@
 //! What gates measured beside what the simulator foretold, layer by layer.
 
+use tridot_sim::calibrate::fit::Errors;
+
 use super::axis::Axis;
-use super::bars::{BAR, LEGEND_ROW, MAX_NAME_WIDTH, ROW, draw_box, draw_legend, legend};
+use super::bars::{
+    BAR, LEGEND_ROW, MAX_NAME_WIDTH, ROW, draw_box, draw_legend, draw_ticks, legend,
+};
 use super::canvas::{Anchor, Canvas, text_width};
 use super::legend::shortened;
-use super::style::{FILLS, GUIDE, Inside, SERIES, THIN};
+use super::style::{FILLS, Inside, SERIES, THIN};
 use super::{Figure, SMALL, TEXT, WIDTH, csv_of};
 use crate::number::energy_unit;
 
@@ -41,9 +45,8 @@ impl SideBySide {
 
 /// A figure of bars, those of gates above those of the simulator, with the errors beside them; none without rows.
 pub fn gates(title: &str, rows: &[SideBySide]) -> Option<Figure> {
-    let errors = rows.iter().map(|row| row.error_percent().abs());
-    let worst = errors.clone().fold(0.0, f64::max);
-    let mean = errors.sum::<f64>() / rows.len() as f64;
+    let errors: Vec<f64> = rows.iter().map(SideBySide::error_percent).collect();
+    let Errors { mean, worst } = Errors::of(&errors);
     (!rows.is_empty()).then(|| Figure {
         name: "energy".to_owned(),
         caption: format!(
@@ -86,12 +89,7 @@ impl Panel {
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>, top: f64, bottom: f64) {
-        for (value, text) in &self.axis.ticks {
-            let x = self.x_of(*value);
-            canvas.line(&[(x, top), (x, bottom)], GUIDE);
-            canvas.line(&[(x, bottom), (x, bottom + 2.5)], THIN);
-            canvas.text(text, (x, bottom + 7.5), TEXT, Anchor::Middle);
-        }
+        draw_ticks(canvas, &self.axis, (top, bottom), |value| self.x_of(value));
         let middle = f64::midpoint(self.left, self.right);
         canvas.text(&self.label, (middle, bottom + 18.0), TEXT, Anchor::Middle);
     }

@@ -140,8 +140,7 @@ fn draw(folder: &Path, report: &Report) -> Result<()> {
     let Report { network, architecture, energy_table, .. } = report;
     let title = format!("{network} on {architecture}, energy table {energy_table}");
     if let Some(figure) = plot::gates(&title, &rows) {
-        files::write(&folder.join(format!("{}.svg", figure.name)), figure.svg.as_bytes())?;
-        files::write(&folder.join(format!("{}.csv", figure.name)), figure.csv.as_bytes())?;
+        files::write_figure(folder, &figure)?;
     }
     Ok(())
 }
