@@ -54,7 +54,6 @@ const GROUPS: [Fit; 3] = [
         &[Part::Scaler],
         &[
             Quantity::Toggle(Net::Accumulators),
-            Quantity::Toggle(Net::ScalerOperand),
             Quantity::Toggle(Net::ScalerScale),
             Quantity::Toggle(Net::ScalerPartialProducts),
             Quantity::Toggle(Net::ScalerProduct),

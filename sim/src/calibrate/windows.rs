@@ -21,6 +21,8 @@ pub enum Activations {
     Smooth,
     /// Small and signed.
     Signed,
+    /// The same in all pixels, as in an even part of a picture: scalers take the same few operands again and again.
+    Still,
     /// All zero: an idle row.
     Idle,
 }
@@ -37,16 +39,17 @@ impl Activations {
             Self::Sparse => "sparse",
             Self::Smooth => "smooth",
             Self::Signed => "signed",
+            Self::Still => "still",
             Self::Idle => "idle",
         }
     }
 
-    /// So many codes.
-    fn draw(self, count: usize, draw: Draw) -> Vec<i64> {
+    /// The codes of so many pixels of `k` channels.
+    fn draw(self, pixels: usize, k: usize, draw: Draw) -> Vec<i64> {
         let mut below = |n: u64| draw(n).cast_signed();
         let mut before = 128;
         let mut code = || match self {
-            Self::Uniform => below(256),
+            Self::Uniform | Self::Still => below(256),
             Self::Rectified if below(2) == 0 => 0,
             // Twice as large, half as often.
             Self::Rectified => (below(32) + 1) << (below(15) + 1).ilog2().abs_diff(3),
@@ -59,7 +62,9 @@ impl Activations {
             Self::Signed => (below(64) + below(64) - 63).clamp(-128, 127),
             Self::Idle => 0,
         };
-        (0..count).map(|_| code().min(255)).collect()
+        let distinct = if self == Self::Still { k } else { pixels * k };
+        let codes: Vec<_> = (0..distinct).map(|_| code().min(255)).collect();
+        codes.into_iter().cycle().take(pixels * k).collect()
     }
 }
 
@@ -108,7 +113,8 @@ impl Recipe {
 }
 
 /// The recipes of a calibration: every kind of activations × zero fractions × streaming or held, over which chunks and passes
-/// rotate; dot products of one chunk and two passes, which give the scaler another m at every take; idle rows and columns.
+/// rotate; dot products of one chunk and two passes, which give the scaler another m at every take; idle rows and columns; still
+/// activations, with which the scaler's m changes and its operands hardly do.
 pub fn calibration() -> Vec<Recipe> {
     let mut recipes = Vec::new();
     for (i, activations) in Activations::KINDS.into_iter().enumerate() {
@@ -150,7 +156,27 @@ pub fn calibration() -> Vec<Recipe> {
             is_fixed: false,
         });
     }
+    for (zero_percent, trits, chunks, passes) in [
+        (10, Trits::Streaming, 1, 2),
+        (25, Trits::Streaming, 1, 2),
+        (40, Trits::Streaming, 1, 2),
+        (60, Trits::Streaming, 1, 2),
+        (75, Trits::Streaming, 1, 2),
+        (85, Trits::Streaming, 1, 2),
+        (25, Trits::Held, 1, 2),
+        (60, Trits::Held, 1, 2),
+        (50, Trits::Held, 4, 2),
+        (50, Trits::Streaming, 4, 1),
+    ] {
+        recipes.push(still(zero_percent, trits, chunks, passes));
+    }
     recipes
+}
+
+/// A recipe of still activations.
+const fn still(zero_percent: u32, trits: Trits, chunks: usize, passes: usize) -> Recipe {
+    let (activations, is_fixed) = (Activations::Still, false);
+    Recipe { activations, zero_percent, trits, chunks, passes, is_fixed }
 }
 
 /// The recipes for an array: fewer, of other zero fractions and passes, and bound by the scaler where a dot product is one chunk;
@@ -178,6 +204,16 @@ pub fn calibration_of_arrays() -> Vec<Recipe> {
     ] {
         let (chunks, passes, is_fixed) = (1, 1, false);
         recipes.push(Recipe { activations, zero_percent, trits, chunks, passes, is_fixed });
+    }
+    for (zero_percent, trits, chunks, passes) in [
+        (25, Trits::Streaming, 1, 2),
+        (50, Trits::Streaming, 1, 2),
+        (75, Trits::Streaming, 1, 2),
+        (25, Trits::Held, 1, 2),
+        (40, Trits::Held, 2, 3),
+        (60, Trits::Held, 1, 1),
+    ] {
+        recipes.push(still(zero_percent, trits, chunks, passes));
     }
     recipes
 }
@@ -218,7 +254,7 @@ pub fn sample(
         Trits::Streaming => (4 * arch.rows, tiles.div_ceil(4)),
     };
     let channels = channels * arch.columns;
-    let codes = recipe.activations.draw(pixels * k, draw);
+    let codes = recipe.activations.draw(pixels, k, draw);
     let pattern = |draw: Draw| -> i64 {
         let is_zero = draw(100) < u64::from(recipe.zero_percent);
         let sign = draw(2).cast_signed() * 2 - 1;
@@ -265,6 +301,7 @@ fn network(
         | Activations::Rectified
         | Activations::Sparse
         | Activations::Smooth
+        | Activations::Still
         | Activations::Idle => Sign::Unsigned,
     };
     // As an exporter chooses it: the largest m uses all bits, and outputs fill their range. Few layers have an m below 0.
