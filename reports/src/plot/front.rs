@@ -6,7 +6,7 @@ use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, Point as Place, Stroke, drawing, text_width};
 use super::cost::Cost;
 use super::legend::{self, Entry, shortened};
-use super::study::{Point, Study, front_of, studies, word};
+use super::study::{Point, Study, front_of, of_all_networks, studies, word};
 use super::style::{FRONT, GUIDE, Inside, OTHER, SERIES, Series, THIN};
 use super::{Figure, FileNames, SMALL, TEXT, WIDTH, commands, csv_of};
 use crate::record::{Named, Record};
@@ -20,11 +20,11 @@ const LEFT: f64 = 34.0;
 const NAME_DISTANCE: f64 = 7.2;
 
 /// Integer accuracy against each cost that the Records know: a figure for each cost of each network and data set,
-/// and for each energy table where that decides the cost.
+/// and for each energy table where that decides the cost; the same for all networks of a data set together.
 pub fn fronts(records: &[Record]) -> Vec<Figure> {
     let mut names = FileNames::default();
     let mut figures = Vec::new();
-    for study in studies(records) {
+    for study in studies(records).into_iter().chain(of_all_networks(records)) {
         let looks = Looks::of(&study);
         for cost in Cost::ALL {
             for (table, records) in by_table(&study, cost) {
@@ -33,8 +33,8 @@ pub fn fronts(records: &[Record]) -> Vec<Figure> {
                     continue;
                 }
                 let table_name = table.map_or("", |table| table.name.as_str());
-                let name =
-                    names.take(&[study.network, study.data.unwrap_or(""), cost.name(), table_name]);
+                let (network, data) = (study.network.unwrap_or("all"), study.data.unwrap_or(""));
+                let name = names.take(&[network, data, cost.name(), table_name]);
                 let front = front_of(&points);
                 let chart =
                     Chart { study: &study, looks: &looks, cost, points: &points, front: &front };
@@ -134,7 +134,7 @@ impl<'a> Chart<'a, '_> {
         let table = table.map_or(String::new(), |table| format!(" Energy table: {}.", table.name));
         format!(
             "Integer accuracy of {}{of} against {}. Full marks are on the Pareto front.{machines}{table}",
-            self.study.network,
+            self.study.network.unwrap_or("all networks"),
             self.cost.words()
         )
     }

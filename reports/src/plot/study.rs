@@ -1,4 +1,4 @@
-//! What is compared in one figure: Records of one network on one data set.
+//! What is compared in one figure: Records of one network, or of all networks, on one data set.
 
 use std::collections::BTreeMap;
 
@@ -10,20 +10,35 @@ use tridot_sim::digest::Digest;
 /// Records of one topology and one data set that have an accuracy.
 #[derive(Debug)]
 pub(super) struct Study<'a> {
-    pub(super) network: &'a str,
+    /// None: all of the data set.
+    pub(super) network: Option<&'a str>,
     pub(super) data: Option<&'a str>,
     pub(super) records: Vec<&'a Record>,
 }
 
-/// All studies, by name.
+/// The studies of one network each, by name.
 pub(super) fn studies(records: &[Record]) -> Vec<Study<'_>> {
     let mut by_name: BTreeMap<(&str, Option<&str>), Vec<&Record>> = BTreeMap::new();
     for record in records.iter().filter(|record| accuracy(record).is_some()) {
         let network = &record.inputs.network;
         by_name.entry((&network.name, network.data.as_deref())).or_default().push(record);
     }
-    let study = |((network, data), records)| Study { network, data, records };
+    let study = |((network, data), records)| Study { network: Some(network), data, records };
     by_name.into_iter().map(study).collect()
+}
+
+/// The studies of all networks of a data set, where there are several, by its name.
+pub(super) fn of_all_networks(records: &[Record]) -> Vec<Study<'_>> {
+    let mut by_data: BTreeMap<&str, (usize, Vec<&Record>)> = BTreeMap::new();
+    for study in studies(records) {
+        if let Some(data) = study.data {
+            let (count, records) = by_data.entry(data).or_default();
+            *count += 1;
+            records.extend(study.records);
+        }
+    }
+    let several = by_data.into_iter().filter(|&(_, (count, _))| 1 < count);
+    several.map(|(data, (_, records))| Study { network: None, data: Some(data), records }).collect()
 }
 
 /// Integer accuracy in percent.
@@ -91,6 +106,9 @@ impl<'a> Study<'a> {
         let mut labels: BTreeMap<Digest, String> = BTreeMap::new();
         for network in &networks {
             let mut label = network.scheme.clone();
+            if self.network.is_none() {
+                label = format!("{} {label}", without_data(network));
+            }
             if let Some(granularity) = network.granularity.filter(|_| granularities_differ) {
                 label = format!("{label}, {}", word(granularity));
             }
@@ -115,6 +133,13 @@ impl<'a> Study<'a> {
     }
 }
 
+/// A network's name without the data set's at its end, which all of a figure share.
+fn without_data(network: &NetworkInputs) -> &str {
+    let data = network.data.as_deref().unwrap_or("");
+    let stem = network.name.strip_suffix(data).and_then(|stem| stem.strip_suffix('-'));
+    stem.unwrap_or(&network.name)
+}
+
 /// The word for which weights share their branch scales.
 pub(super) const fn word(granularity: Granularity) -> &'static str {
     match granularity {
@@ -124,7 +149,8 @@ pub(super) const fn word(granularity: Granularity) -> &'static str {
 }
 
 /// An order of networks that depends on nothing but themselves.
-fn label_order(record: &Record) -> (&str, Option<Granularity>, &str, u64, Digest) {
+fn label_order(record: &Record) -> (&str, &str, Option<Granularity>, &str, u64, Digest) {
     let network = &record.inputs.network;
-    (&network.scheme, network.granularity, &network.activation_bits, network.seed, network.digest)
+    let NetworkInputs { name, scheme, granularity, activation_bits, seed, digest, .. } = network;
+    (name, scheme, *granularity, activation_bits, *seed, *digest)
 }

@@ -211,6 +211,37 @@ fn energies_of_different_tables_are_not_compared() {
 }
 
 #[test]
+fn all_networks_of_a_data_set_have_figures_together() {
+    let mut records = study();
+    assert!(!fronts(&records).iter().any(|figure| figure.name.starts_with("all-")));
+    let mut others = study();
+    for other in &mut others {
+        other.inputs.network.name = "other-cifar10".to_owned();
+        other.inputs.network.digest =
+            Digest::of(format!("{}", other.inputs.network.digest).as_bytes());
+    }
+    let mut elsewhere = record(Scheme::Layer(1), "edge");
+    elsewhere.inputs.network.data = Some("vww01".to_owned());
+    records.extend(others);
+    records.push(elsewhere);
+    let together: Vec<Figure> =
+        fronts(&records).into_iter().filter(|figure| figure.name.starts_with("all-")).collect();
+    let names: Vec<_> = together.iter().map(|figure| figure.name.as_str()).collect();
+    let costs = ["computational", "sparse", "representational", "storage", "cycles"];
+    let mut expected = costs.map(|cost| format!("all-cifar10-{cost}")).to_vec();
+    expected.extend(["energy", "area"].map(|cost| format!("all-cifar10-{cost}-invented")));
+    assert_eq!(names, expected);
+    together.iter().for_each(assert_legible);
+    for figure in &together {
+        let rows = |name: &str| figure.csv.lines().filter(|line| line.starts_with(name)).count();
+        assert_eq!(rows("sample,"), rows("other-cifar10,"), "{}", figure.name);
+        assert!(!figure.csv.contains("vww01"));
+    }
+    let storage = &together[3];
+    assert!(storage.svg.contains("other dbq(1)"), "names are told without the data set");
+}
+
+#[test]
 fn tables_are_aligned_and_escaped() {
     let mut records = vec![
         record(Scheme::Layer(1), "tiny"),
