@@ -31,7 +31,11 @@ impl Tool {
     /// Refuses a tool that is not there or too old; its version in its own words.
     pub(crate) fn version(self) -> Result<String> {
         let (program, flag, package, least) = self.facts();
-        let wanted = format!("{}.{:03}", least.0, least.1);
+        // Each as its own makers write it.
+        let wanted = match self {
+            Self::Verilator => format!("{}.{:03}", least.0, least.1),
+            Self::Icarus | Self::Yosys => format!("{}.{}", least.0, least.1),
+        };
         let install = format!("install the package `{package}`, version {wanted} or later");
         let output = match Command::new(program).arg(flag).stdin(Stdio::null()).output() {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

@@ -136,6 +136,11 @@ fn tools_that_are_missing_or_old_are_refused_with_their_package() {
     assert_eq!(refusal("rtl lint --arch tiny"), (2, missing.to_owned()));
     let check_all = "check net.safetensors --synthetic --samples 1 --arch tiny --rtl";
     assert_eq!(refusal(check_all), (2, missing.to_owned()));
+    let library = concat!(env!("CARGO_MANIFEST_DIR"), "/../sim/src/liberty/tiny.lib");
+    let calibrate = format!("calibrate --liberty {library} --node-nm 45 --arch tiny -o t.toml");
+    let missing =
+        "tridot: yosys is not there: install the package `yosys`, version 0.23 or later\n";
+    assert_eq!(refusal(&calibrate), (2, missing.to_owned()));
     let old = programs.path().join("verilator");
     let mut file = std::fs::File::create(&old).unwrap();
     file.write_all(b"#!/bin/sh\necho Verilator 4.038 2020-07-11 rev v4.036\n").unwrap();
