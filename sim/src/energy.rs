@@ -18,6 +18,7 @@ mod storage;
 mod table;
 
 pub use area::Area;
+pub(crate) use prices::MULTIPLIER_NETS;
 pub use prices::{Priced, Prices};
 pub use rows::{Group, Net};
 pub use sizes::{EnergyTables, FORMAT};

@@ -19,23 +19,19 @@ pub(crate) enum Tool {
 }
 
 impl Tool {
-    /// The program, how it tells its version, the Debian package, the oldest version that is known to work.
-    const fn facts(self) -> (&'static str, &'static str, &'static str, (u32, u32)) {
+    /// The program, how it tells its version, the Debian package, the oldest version that is known to work as it would tell it.
+    const fn facts(self) -> (&'static str, &'static str, &'static str, &'static str) {
         match self {
-            Self::Verilator => ("verilator", "--version", "verilator", (5, 6)),
-            Self::Icarus => ("iverilog", "-V", "iverilog", (11, 0)),
-            Self::Yosys => ("yosys", "-V", "yosys", (0, 23)),
+            Self::Verilator => ("verilator", "--version", "verilator", "5.006"),
+            Self::Icarus => ("iverilog", "-V", "iverilog", "11.0"),
+            Self::Yosys => ("yosys", "-V", "yosys", "0.23"),
         }
     }
 
     /// Refuses a tool that is not there or too old; its version in its own words.
     pub(crate) fn version(self) -> Result<String> {
-        let (program, flag, package, least) = self.facts();
-        // Each as its own makers write it.
-        let wanted = match self {
-            Self::Verilator => format!("{}.{:03}", least.0, least.1),
-            Self::Icarus | Self::Yosys => format!("{}.{}", least.0, least.1),
-        };
+        let (program, flag, package, wanted) = self.facts();
+        let (least, _) = version_in(wanted).expect("a version");
         let install = format!("install the package `{package}`, version {wanted} or later");
         let output = match Command::new(program).arg(flag).stdin(Stdio::null()).output() {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

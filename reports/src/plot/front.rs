@@ -24,7 +24,9 @@ const NAME_DISTANCE: f64 = 7.2;
 pub fn fronts(records: &[Record]) -> Vec<Figure> {
     let mut names = FileNames::default();
     let mut figures = Vec::new();
-    for study in studies(records).into_iter().chain(of_all_networks(records)) {
+    let mut studies = studies(records);
+    studies.extend(of_all_networks(&studies));
+    for study in studies {
         let looks = Looks::of(&study);
         for cost in Cost::ALL {
             for (table, records) in by_table(&study, cost) {

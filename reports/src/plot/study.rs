@@ -27,14 +27,14 @@ pub(super) fn studies(records: &[Record]) -> Vec<Study<'_>> {
     by_name.into_iter().map(study).collect()
 }
 
-/// The studies of all networks of a data set, where there are several, by its name.
-pub(super) fn of_all_networks(records: &[Record]) -> Vec<Study<'_>> {
+/// From the studies of one network each: those of all networks of a data set, where there are several, by its name.
+pub(super) fn of_all_networks<'a>(studies: &[Study<'a>]) -> Vec<Study<'a>> {
     let mut by_data: BTreeMap<&str, (usize, Vec<&Record>)> = BTreeMap::new();
-    for study in studies(records) {
+    for study in studies {
         if let Some(data) = study.data {
             let (count, records) = by_data.entry(data).or_default();
             *count += 1;
-            records.extend(study.records);
+            records.extend(&study.records);
         }
     }
     let several = by_data.into_iter().filter(|&(_, (count, _))| 1 < count);

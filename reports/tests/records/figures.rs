@@ -77,14 +77,19 @@ fn assert_legible(figure: &Figure) {
     }
 }
 
+/// The figures of a network, one for each cost.
+fn names_of_costs(network: &str) -> Vec<String> {
+    let costs = ["computational", "sparse", "representational", "storage", "cycles"];
+    let mut names = costs.map(|cost| format!("{network}-cifar10-{cost}")).to_vec();
+    names.extend(["energy", "area"].map(|cost| format!("{network}-cifar10-{cost}-invented")));
+    names
+}
+
 #[test]
 fn every_cost_has_a_legible_figure() {
     let figures = fronts(&study());
     let names: Vec<_> = figures.iter().map(|figure| figure.name.as_str()).collect();
-    let costs = ["computational", "sparse", "representational", "storage", "cycles"];
-    let mut expected = costs.map(|cost| format!("sample-cifar10-{cost}")).to_vec();
-    expected.extend(["energy", "area"].map(|cost| format!("sample-cifar10-{cost}-invented")));
-    assert_eq!(names, expected);
+    assert_eq!(names, names_of_costs("sample"));
     figures.iter().for_each(assert_legible);
     for figure in &figures {
         assert!(figure.svg.contains("integer accuracy (%)"), "{}", figure.name);
@@ -227,10 +232,7 @@ fn all_networks_of_a_data_set_have_figures_together() {
     let together: Vec<Figure> =
         fronts(&records).into_iter().filter(|figure| figure.name.starts_with("all-")).collect();
     let names: Vec<_> = together.iter().map(|figure| figure.name.as_str()).collect();
-    let costs = ["computational", "sparse", "representational", "storage", "cycles"];
-    let mut expected = costs.map(|cost| format!("all-cifar10-{cost}")).to_vec();
-    expected.extend(["energy", "area"].map(|cost| format!("all-cifar10-{cost}-invented")));
-    assert_eq!(names, expected);
+    assert_eq!(names, names_of_costs("all"));
     together.iter().for_each(assert_legible);
     for figure in &together {
         let rows = |name: &str| figure.csv.lines().filter(|line| line.starts_with(name)).count();

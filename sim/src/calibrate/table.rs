@@ -8,7 +8,7 @@ use super::power::Power;
 use super::stimulus::Stimulus;
 use crate::Error;
 use crate::arch::Architecture;
-use crate::energy::{EnergyTables, FORMAT, Net};
+use crate::energy::{EnergyTables, FORMAT, MULTIPLIER_NETS, Net};
 use crate::limits::MAX_Y_BITS;
 
 /// The table whose memories stand in, and the supply that they are at.
@@ -220,9 +220,7 @@ impl Writer {
         self.row(Head::OneOf("add"), &bits, adder * f64::from(ROW_BITS) / 2.0, "fJ", &of_tree);
         let operations: u64 =
             facts.windows.iter().map(|window| window.counts.scaler_operations).sum();
-        let nets =
-            [Net::ScalerOperand, Net::ScalerScale, Net::ScalerPartialProducts, Net::ScalerProduct];
-        let energy: f64 = nets.iter().map(|&net| price(net) * total(net)).sum();
+        let energy: f64 = MULTIPLIER_NETS.iter().map(|&net| price(net) * total(net)).sum();
         let of_operations =
             format!("{source}; mean of the scalers' operations, per product of operand bits");
         let value = energy / operations.max(1) as f64 / cells * row_cells;

@@ -156,20 +156,18 @@ pub fn calibration() -> Vec<Recipe> {
             is_fixed: false,
         });
     }
-    for (zero_percent, trits, chunks, passes) in [
-        (10, Trits::Streaming, 1, 2),
-        (25, Trits::Streaming, 1, 2),
-        (40, Trits::Streaming, 1, 2),
-        (60, Trits::Streaming, 1, 2),
-        (75, Trits::Streaming, 1, 2),
-        (85, Trits::Streaming, 1, 2),
-        (25, Trits::Held, 1, 2),
-        (60, Trits::Held, 1, 2),
-        (50, Trits::Held, 4, 2),
-        (50, Trits::Streaming, 4, 1),
-    ] {
-        recipes.push(still(zero_percent, trits, chunks, passes));
-    }
+    recipes.extend([
+        still(10, Trits::Streaming, 1, 2),
+        still(25, Trits::Streaming, 1, 2),
+        still(40, Trits::Streaming, 1, 2),
+        still(60, Trits::Streaming, 1, 2),
+        still(75, Trits::Streaming, 1, 2),
+        still(85, Trits::Streaming, 1, 2),
+        still(25, Trits::Held, 1, 2),
+        still(60, Trits::Held, 1, 2),
+        still(50, Trits::Held, 4, 2),
+        still(50, Trits::Streaming, 4, 1),
+    ]);
     recipes
 }
 
@@ -205,16 +203,14 @@ pub fn calibration_of_arrays() -> Vec<Recipe> {
         let (chunks, passes, is_fixed) = (1, 1, false);
         recipes.push(Recipe { activations, zero_percent, trits, chunks, passes, is_fixed });
     }
-    for (zero_percent, trits, chunks, passes) in [
-        (25, Trits::Streaming, 1, 2),
-        (50, Trits::Streaming, 1, 2),
-        (75, Trits::Streaming, 1, 2),
-        (25, Trits::Held, 1, 2),
-        (40, Trits::Held, 2, 3),
-        (60, Trits::Held, 1, 1),
-    ] {
-        recipes.push(still(zero_percent, trits, chunks, passes));
-    }
+    recipes.extend([
+        still(25, Trits::Streaming, 1, 2),
+        still(50, Trits::Streaming, 1, 2),
+        still(75, Trits::Streaming, 1, 2),
+        still(25, Trits::Held, 1, 2),
+        still(40, Trits::Held, 2, 3),
+        still(60, Trits::Held, 1, 1),
+    ]);
     recipes
 }
 

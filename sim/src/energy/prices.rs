@@ -14,7 +14,7 @@ use crate::units::Picojoules;
 /// Bits of a trit in the weight memory.
 const TRIT_BITS: f64 = 2.0;
 /// Nets of the scalers' multipliers; with any of them in a table a multiplication has no price of its own.
-const MULTIPLIER_NETS: [Net; 4] =
+pub(crate) const MULTIPLIER_NETS: [Net; 4] =
     [Net::ScalerOperand, Net::ScalerScale, Net::ScalerPartialProducts, Net::ScalerProduct];
 /// The most that a part of a layer, and all layers, may cost: what [`Picojoules`] can add up.
 pub(super) const MAX_PICOJOULES: f64 = 1.6e13;
