@@ -11,6 +11,7 @@ use crate::print::{self, Printer};
 mod bench;
 mod calibrate;
 mod files;
+mod line;
 mod machine;
 #[cfg(feature = "train")]
 mod networks;
@@ -20,6 +21,7 @@ mod rtl;
 pub(crate) use bench::{Allocator, BenchArgs, Measured, TrainingBenchArgs};
 pub(crate) use calibrate::{CalibrateArgs, LibraryArgs, RtlEnergyArgs};
 pub(crate) use files::{ComplexityArgs, InspectArgs};
+pub(crate) use line::line;
 pub(crate) use machine::{ArchsArgs, EnergiesArgs, Model, ReportArgs, SimulateArgs};
 #[cfg(feature = "train")]
 pub(crate) use networks::{

@@ -19,7 +19,7 @@ pub(crate) mod folder;
 pub(crate) mod liberty;
 
 pub(crate) use arguments::{
-    architecture, architecture_text, energy_tables, is_path, network_bytes, read_network,
+    architecture, architecture_text, energy_tables, file_hint, is_path, network_bytes, read_network,
 };
 #[cfg(feature = "train")]
 pub(crate) use arguments::{is_integer_network, topology, topology_text};
@@ -33,7 +33,7 @@ pub(crate) const MAX_TEXT_BYTES: usize = 1 << 22;
 const HEAD_BYTES: u64 = 4096;
 
 /// The largest store that is read: 1 GiB.
-const MAX_RECORDS_BYTES: usize = 1 << 30;
+pub(crate) const MAX_RECORDS_BYTES: usize = 1 << 30;
 
 /// Reads a whole file of at most so many bytes. A pipe or a device may be a text, which is short.
 pub(crate) fn read(path: &Path, max_bytes: usize) -> Result<Vec<u8>> {
@@ -55,7 +55,9 @@ pub(crate) fn read_plain(path: &Path, max_bytes: usize) -> Result<Vec<u8>> {
     if head.starts_with(b"PK") {
         return rest(path, &file, head, max_bytes);
     }
-    if head.get(8) == Some(&b'{') {
+    // A length of eight letters would be beyond every file: this is a text.
+    let is_letter = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    if head.get(8) == Some(&b'{') && !head[..8].iter().all(is_letter) {
         let (length, _) = head.split_first_chunk().expect("there are nine bytes");
         let (length, most) = (u64::from_le_bytes(*length), metadata.len() - 8);
         if most < length {
@@ -216,6 +218,14 @@ fn folder_of(path: &Path) -> &Path {
 
 /// The kind of error alone: its text would name the passing file beside the one that is asked for.
 fn unwritable(path: &Path, error: &std::io::Error) -> anyhow::Error {
+    let folder = folder_of(path);
+    if error.kind() == std::io::ErrorKind::NotFound && !folder.exists() {
+        return anyhow::anyhow!(
+            "{}: cannot be written: there is no folder `{}`",
+            path.display(),
+            folder.display()
+        );
+    }
     anyhow::anyhow!("{}: cannot be written: {}", path.display(), error.kind())
 }
 
@@ -250,9 +260,9 @@ pub(crate) fn write_figure(folder: &Path, figure: &Figure) -> Result<()> {
 
 /// A folder in another one, made if need be, that goes when it is dropped unfinished.
 pub(crate) fn part_folder(within: &Path) -> Result<tempfile::TempDir> {
-    let place = || within.display().to_string();
-    std::fs::create_dir_all(within).with_context(place)?;
-    tempfile::Builder::new().prefix(".tridot-").tempdir_in(within).with_context(place)
+    make_all(within)?;
+    let folder = tempfile::Builder::new().prefix(".tridot-").tempdir_in(within);
+    folder.with_context(|| within.display().to_string())
 }
 
 /// Gives it its name. If another process was faster, that one's stays.
@@ -284,11 +294,19 @@ pub(crate) fn names_in(folder: &Path, most: usize) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// Makes a folder with all above it, unless it is there.
+pub(crate) fn make_all(folder: &Path) -> Result<()> {
+    if folder.exists() && !folder.is_dir() {
+        bail!("{}: is a file, not a folder", folder.display());
+    }
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())
+}
+
 /// Makes a folder with all above it; whether anything lies in it, except half-written files.
 #[cfg(feature = "train")]
 pub(crate) fn make_folder(path: &Path) -> Result<Contents> {
     let place = || path.display().to_string();
-    std::fs::create_dir_all(path).with_context(place)?;
+    make_all(path)?;
     let mut first: Option<String> = None;
     for entry in std::fs::read_dir(path).with_context(place)? {
         let name = entry.with_context(place)?.file_name().to_string_lossy().into_owned();
@@ -319,10 +337,12 @@ pub(crate) fn read_trace(path: &Path, network: &Network) -> Result<Trace> {
 
 /// The name of the store in a folder of results.
 const RECORDS: &str = "records.csv";
+/// The empty file that a process locks while it changes the store.
+const HELD: &str = ".tridot-records.lock";
 
 /// The store of a folder, empty where there is none; makes the folder, and refuses one that cannot be written.
 pub(crate) fn open_records(folder: &Path) -> Result<Store> {
-    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    make_all(folder)?;
     let path = folder.join(RECORDS);
     check_writable(&path)?;
     if !path.exists() {
@@ -332,12 +352,27 @@ pub(crate) fn open_records(folder: &Path) -> Result<Store> {
     Store::from_csv(&text).with_context(|| path.display().to_string())
 }
 
-/// Adds a Record to the store of a folder, as it is now.
+/// Adds a Record to the store of a folder, as it is now: of several processes one after the other.
 pub(crate) fn append_record(folder: &Path, record: Record) -> Result<()> {
+    let _held = hold(folder)?;
     let mut store = open_records(folder)?;
     let path = folder.join(RECORDS);
     store.insert(record).with_context(|| path.display().to_string())?;
     write(&path, store.to_csv().as_bytes())
+}
+
+/// Waits until no other process holds a folder, and holds it as long as what is returned lives.
+fn hold(folder: &Path) -> Result<File> {
+    let path = folder.join(HELD);
+    let place = || path.display().to_string();
+    let file = File::options().write(true).create(true).truncate(true).open(&path);
+    let file = file.with_context(place)?;
+    match file.lock() {
+        // Some network file systems have no locks; processes in turn are safe there as well.
+        Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {}
+        locked => locked.with_context(place)?,
+    }
+    Ok(file)
 }
 
 /// A file without a name, for what a program says.

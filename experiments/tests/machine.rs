@@ -233,3 +233,27 @@ fn records_are_kept_once() {
     );
     assert!(records.iter().all(|record| record.layers.len() == 4 && record.area.is_some()));
 }
+
+#[test]
+fn results_of_commands_at_the_same_time_are_all_kept() {
+    let folder = folder();
+    std::fs::copy(folder.path().join("net.safetensors"), folder.path().join("a net.safetensors"))
+        .unwrap();
+    let archs = ["tiny", "edge", "serial", "segments", "deep", "wide"];
+    let start = |arch: &&str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tridot"));
+        let arguments = ["simulate", "a net.safetensors", "--arch", arch, "-o", "results"];
+        command.current_dir(folder.path()).args(arguments).stdout(std::process::Stdio::null());
+        command.spawn().unwrap()
+    };
+    let mut running: Vec<_> = archs.iter().map(start).collect();
+    assert!(running.iter_mut().all(|child| child.wait().unwrap().success()));
+    let text = std::fs::read_to_string(folder.path().join("results/records.csv")).unwrap();
+    let store = tridot_reports::store::Store::from_csv(&text).unwrap();
+    assert_eq!(store.records().len(), archs.len());
+    let warning = "the input is synthetic: toggles and energy are not those of real pictures";
+    for record in store.records() {
+        assert!(record.command.starts_with("tridot simulate 'a net.safetensors' --arch "));
+        assert_eq!(record.warnings[0], warning);
+    }
+}

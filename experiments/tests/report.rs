@@ -127,9 +127,9 @@ fn records_that_cannot_be_drawn_are_refused() {
     assert!(refusal(&report(&records, &out, &[])).contains("holds no Record"));
     write_records(&records, [record(Scheme::Layer(1), "tiny")]);
     let text = fs::read_to_string(&records).unwrap();
-    fs::write(&records, text.replace("\n1,", "\n7,")).unwrap();
+    fs::write(&records, text.replace("\n2,", "\n7,")).unwrap();
     let refused = refusal(&report(&records, &out, &[]));
-    assert!(refused.ends_with("line 2, column 1: format must be 1, got 7\n"), "{refused}");
+    assert!(refused.ends_with("line 2, column 1: format must be 2, got 7\n"), "{refused}");
     fs::write(&records, &text[..text.len() - 40]).unwrap();
     assert!(refusal(&report(&records, &out, &[])).contains("cut off?"));
     assert!(!out.exists());

@@ -17,6 +17,7 @@ pub mod training;
 pub mod html;
 pub mod table;
 
+mod distinct;
 mod number;
 
 pub mod error;

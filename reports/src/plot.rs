@@ -54,6 +54,13 @@ fn commands<'a>(records: impl Iterator<Item = &'a Record>) -> Vec<String> {
     commands.filter(|&command| seen.insert(command)).map(str::to_owned).collect()
 }
 
+/// The warnings of Records, each once, in order.
+fn warnings<'a>(records: impl Iterator<Item = &'a Record>) -> Vec<&'a str> {
+    let mut seen = BTreeSet::new();
+    let warnings = records.flat_map(|record| &record.warnings).map(String::as_str);
+    warnings.filter(|&warning| seen.insert(warning)).collect()
+}
+
 /// Rows as CSV text.
 fn csv_of(heads: &[String], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());

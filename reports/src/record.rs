@@ -29,9 +29,14 @@ pub struct Record {
     pub area: Option<SquareMicrometres>,
     /// Each layer in the order of the network; empty where only the total was kept.
     pub layers: Vec<LayerRecord>,
+    /// What must be said with its figures.
+    pub warnings: Vec<String>,
     /// The command that made it.
     pub command: String,
 }
+
+/// What stands between the warnings of a result in a file.
+pub(crate) const WARNINGS_APART: &str = " | ";
 
 /// What determines a result.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,9 +64,10 @@ pub struct NetworkInputs {
     pub name: String,
     /// Of the bytes of its file.
     pub digest: Digest,
-    /// Schemes of the dot-product layers that are neither first, last nor depthwise, e.g. `dbq(2)`.
+    /// Schemes of the dot-product layers that are neither first, last nor depthwise, e.g. `dbq(2)`; of a quantizer
+    /// that DBQ is compared with, its name in the plan, e.g. `twn`.
     pub scheme: String,
-    /// Which weights share their branch scales; none where nothing has branches, or where it is not recorded.
+    /// Which weights share their branch scales; none where nothing has branches, or where there is no plan.
     pub granularity: Option<Granularity>,
     /// Bits of the inputs of the same layers, e.g. `8`.
     pub activation_bits: String,
@@ -215,6 +221,8 @@ pub struct Simulation<'a> {
     pub input: Input,
     /// Which toggles were counted.
     pub toggling: Toggling,
+    /// What must be said with its figures.
+    pub warnings: Vec<String>,
     /// The command that made it, as the user would type it.
     pub command: String,
 }
@@ -269,6 +277,7 @@ impl Record {
             total: Results::sum(layers.iter().map(|layer| &layer.results)),
             area: energy.and_then(|priced| priced.area),
             layers,
+            warnings: parted(&simulation.warnings),
             command: simulation.command,
         };
         record.check("record")?;
@@ -279,6 +288,12 @@ impl Record {
     pub fn latency(&self) -> Microseconds {
         self.total.cycles.at(self.inputs.architecture.clock)
     }
+}
+
+/// Warnings as a file gives them back.
+fn parted(warnings: &[String]) -> Vec<String> {
+    let parts = warnings.iter().flat_map(|warning| warning.split(WARNINGS_APART));
+    parts.filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
 impl NetworkInputs {

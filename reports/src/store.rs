@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use crate::Error;
 use crate::error::quoted;
 use crate::record::Record;
+use tridot_sim::arch::Architecture;
 
 mod columns;
 mod names;
@@ -19,9 +20,17 @@ mod read;
 mod write;
 
 pub use columns::columns;
+pub(crate) use write::synthetic;
 
 /// The version of the file form that this reader accepts and this writer writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+
+/// Every parameter of a machine with the name of its column, as it is written.
+pub(crate) fn parameters(architecture: &Architecture) -> Vec<(&'static str, String)> {
+    let names = &columns::INPUTS[columns::ARCHITECTURE..];
+    // The first cell is the machine's name.
+    names.iter().copied().zip(write::architecture(architecture)).skip(1).collect()
+}
 
 /// Records of which no two have the same inputs, in the order in which they came.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -98,7 +107,7 @@ impl Store {
 }
 
 /// The first column in which two results of the same inputs differ, with both cells; rows of layers are compared
-/// where both have them. Commands may differ.
+/// where both have them. Warnings and commands may differ.
 fn difference(known: &Record, new: &Record) -> Option<(String, String, String)> {
     let differing = |place: &str, known: Vec<String>, new: Vec<String>| {
         let names = columns::results();

@@ -7,8 +7,9 @@
 use tridot_sim::network::Accuracy;
 use tridot_sim::outcome::Limiter;
 
+use crate::distinct::Names;
 use crate::number::{balanced_unit_of, energy_unit, superscript};
-use crate::record::{Granularity, Record};
+use crate::record::{Granularity, Record, Toggling};
 
 /// What stands where a Record has no value.
 const ABSENT: &str = "–";
@@ -64,6 +65,8 @@ pub fn markdown(records: &[Record]) -> String {
     if !same.is_empty() {
         rows.insert(0, format!("{}\n\n", escaped_markdown(&same_in_all_rows(&same))));
     }
+    let warnings = warnings(records);
+    rows.extend(warnings.iter().map(|warning| format!("\n{}\n", escaped_markdown(warning))));
     rows.concat()
 }
 
@@ -91,7 +94,9 @@ pub fn latex(records: &[Record]) -> String {
         };
         text += &row(columns.iter().map(cell).collect());
     }
-    text + "  \\bottomrule\n\\end{tabular}\n"
+    text += "  \\bottomrule\n\\end{tabular}\n";
+    text.extend(warnings(records).iter().map(|warning| format!("% {warning}\n")));
+    text
 }
 
 /// The table as an HTML element.
@@ -117,13 +122,18 @@ pub(crate) fn html(records: &[Record]) -> String {
         }
         text += "</tr>\n";
     }
-    text + "</tbody>\n</table>\n"
+    text += "</tbody>\n</table>\n";
+    for warning in warnings(records) {
+        text.extend(["<p>", &escaped_html(&warning), "</p>\n"]);
+    }
+    text
 }
 
 /// The columns that a Record fills and that differ, and what is the same in all rows, with its name.
 fn columns(records: &[Record]) -> (Vec<Column>, Vec<String>) {
-    let mut columns = network_columns(records);
-    columns.extend(machine_columns(records));
+    let names = Names::of(records);
+    let mut columns = network_columns(records, &names);
+    columns.extend(machine_columns(records, &names));
     columns.retain(|column| column.cells.iter().any(Option::is_some));
     let is_same = |column: &Column| {
         let cells = &column.cells;
@@ -136,6 +146,22 @@ fn columns(records: &[Record]) -> (Vec<Column>, Vec<String>) {
         format!("{} {cell} {}", column.head, column.unit).trim_end().to_owned()
     };
     (columns, same.into_iter().map(named).collect())
+}
+
+/// What must be said with the figures, each once, and of how many rows where it is not of all.
+fn warnings(records: &[Record]) -> Vec<String> {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for warning in records.iter().flat_map(|record| &record.warnings) {
+        match counts.iter_mut().find(|(known, _)| known == warning) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((warning, 1)),
+        }
+    }
+    let told = |(warning, count): (&str, usize)| match records.len() {
+        all if count == all => format!("Warning: {warning}."),
+        all => format!("Warning, of {count} of {all} rows: {warning}."),
+    };
+    counts.into_iter().map(told).collect()
 }
 
 /// What stands before a table.
@@ -178,10 +204,10 @@ fn powers(name: &'static str) -> impl Fn(&[f64]) -> (String, f64) {
     }
 }
 
-fn network_columns(records: &[Record]) -> Vec<Column> {
+fn network_columns(records: &[Record], names: &Names<'_>) -> Vec<Column> {
     let measure =
         |of: fn(&Record) -> Option<u64>| move |r: &Record| of(r).map(|value| value as f64);
-    let network = |record: &Record| Some(record.inputs.network.name.clone());
+    let network = |record: &Record| Some(names.network(&record.inputs.network));
     let scheme = |record: &Record| Some(record.inputs.network.scheme.clone());
     let granularity = |record: &Record| {
         record.inputs.network.granularity.map(|granularity| match granularity {
@@ -198,6 +224,7 @@ fn network_columns(records: &[Record]) -> Vec<Column> {
         text("scales per", records, granularity),
         text("activation bits", records, activation_bits),
         text("data", records, |record| record.inputs.network.data.clone()),
+        text("seed", records, |record| Some(record.inputs.network.seed.to_string())),
         percent("float", records, float),
         percent("integer", records, integer),
         quantity(
@@ -217,7 +244,7 @@ fn network_columns(records: &[Record]) -> Vec<Column> {
     ]
 }
 
-fn machine_columns(records: &[Record]) -> Vec<Column> {
+fn machine_columns(records: &[Record], names: &Names<'_>) -> Vec<Column> {
     let per_picture = |value: f64, record: &Record| value / record.inputs.images as f64;
     let cycles = |record: &Record| Some(per_picture(record.total.cycles.0 as f64, record));
     let latency = |record: &Record| Some(record.latency().0);
@@ -233,8 +260,14 @@ fn machine_columns(records: &[Record]) -> Vec<Column> {
         Some(limiter.to_owned())
     };
     let energy = |record: &Record| record.total.energy.map(|e| per_picture(e.value(), record));
-    let batch =
-        |record: &Record| (1 < record.inputs.images).then(|| record.inputs.images.to_string());
+    let batch = |record: &Record| Some(record.inputs.images.to_string());
+    let toggles = |record: &Record| {
+        Some(match record.inputs.toggling {
+            Toggling::None => "none".to_owned(),
+            Toggling::Exact => "all".to_owned(),
+            Toggling::Sampled { one_tile_of } => format!("one tile of {one_tile_of}"),
+        })
+    };
     let micro = |values: &[f64]| match balanced_unit_of(values) {
         (divisor, 0) => ("µs".to_owned(), divisor),
         (divisor, 3) => ("ms".to_owned(), divisor),
@@ -242,18 +275,22 @@ fn machine_columns(records: &[Record]) -> Vec<Column> {
     };
     let square = |_: &[f64]| ("mm²".to_owned(), 1e6);
     vec![
-        text("architecture", records, |record| Some(record.inputs.architecture.name.clone())),
+        text("architecture", records, |record| {
+            Some(names.architecture(&record.inputs.architecture).to_owned())
+        }),
         text("batch", records, batch),
-        quantity("cycles", records, cycles, powers("")),
-        quantity("latency", records, latency, micro),
+        quantity("cycles a picture", records, cycles, powers("")),
+        quantity("latency of the batch", records, latency, micro),
         percent("utilization", records, utilization),
         text("bound by", records, limiter),
-        quantity("energy", records, energy, |values| {
+        text("input", records, |record| Some(names.input(&record.inputs))),
+        text("toggles counted", records, toggles),
+        quantity("energy a picture", records, energy, |values| {
             let (unit, divisor) = energy_unit(values);
             (unit.to_owned(), divisor)
         }),
         text("energy table", records, |r| {
-            r.inputs.energy_table.as_ref().map(|table| table.name.clone())
+            r.inputs.energy_table.as_ref().map(|table| names.table(table))
         }),
         quantity("area", records, |record| record.area.map(|area| area.0), square),
     ]

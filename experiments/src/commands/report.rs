@@ -8,13 +8,11 @@ use tridot_reports::record::Record;
 use tridot_reports::store::Store;
 use tridot_reports::table;
 
-use crate::cli::{ReportArgs, Verdict};
+use crate::cli::{ReportArgs, Verdict, line};
 use crate::files;
 use crate::files::folder::{self, Contents, Occupied};
 use crate::print::Printer;
 
-/// The largest file of Records that is read: 1 GiB.
-const MAX_RECORDS_BYTES: usize = 1 << 30;
 /// Who writes the folder.
 const MAKER: &str = "tridot report";
 
@@ -31,15 +29,13 @@ pub(crate) fn run(arguments: &ReportArgs, printer: &Printer) -> Result<Verdict> 
     let path = &arguments.records;
     let occupied = if arguments.force { Occupied::Keep } else { Occupied::Refuse };
     folder::check(&arguments.output, MAKER, path, occupied)?;
-    let text = files::text(path, files::read(path, MAX_RECORDS_BYTES)?)?;
+    let text = files::text(path, files::read(path, files::MAX_RECORDS_BYTES)?)?;
     let store = Store::from_csv(&text).with_context(|| path.display().to_string())?;
     let records = store.records();
     if records.is_empty() {
         bail!("{}: holds no Record, so there is nothing to draw", path.display());
     }
-    let force = if arguments.force { " --force" } else { "" };
-    let (records_file, folder) = (path.display(), arguments.output.display());
-    let command = format!("tridot report {records_file} -o {folder}{force}");
+    let command = command(arguments);
     let (fronts, layers) = (plot::fronts(records), plot::layers(records));
     let contents = contents(records, &fronts, &layers, &command);
     folder::replace(&arguments.output, MAKER, &contents)?;
@@ -79,6 +75,17 @@ pub(crate) fn contents(
     contents
 }
 
+/// The command as a user would type it.
+fn command(arguments: &ReportArgs) -> String {
+    let ReportArgs { records, output, force } = arguments;
+    let (records, output) = (records.display().to_string(), output.display().to_string());
+    let mut words = vec!["report", &records, "-o", &output];
+    if *force {
+        words.push("--force");
+    }
+    line(words)
+}
+
 /// The networks, each once.
 fn title(records: &[Record]) -> String {
     let mut names: Vec<&str> = Vec::new();
@@ -94,7 +101,8 @@ fn title(records: &[Record]) -> String {
 fn tell(report: &Report, records: &[Record], printer: &Printer) {
     let Report { records: n_records, fronts, layers, output, .. } = report;
     printer.line(format_args!(
-        "{n_records} Records: {fronts} figures of accuracy against a cost, {layers} layer by layer"
+        "{n_records} {}: {fronts} figures of accuracy against a cost, {layers} layer by layer",
+        if *n_records == 1 { "Record" } else { "Records" }
     ));
     let unknown =
         records.iter().filter(|record| record.inputs.network.integer_accuracy.is_none()).count();

@@ -4,13 +4,13 @@ use tridot_sim::units::Picojoules;
 
 use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, Fill, drawing, text_width};
-use super::cost::Cost;
 use super::legend::shortened;
-use super::study::{Study, front_of, studies};
+use super::study::{Study, studies};
 use super::style::{FILLS, GUIDE, THIN};
 use super::{Figure, FileNames, SMALL, TEXT, WIDTH, commands, csv_of};
+use crate::distinct::Names;
 use crate::number::{energy_unit, superscript, unit_of};
-use crate::record::{ENERGY_PARTS, Energy, LayerRecord, Record};
+use crate::record::{ENERGY_PARTS, Energy, LayerRecord, Named, Record};
 
 /// Records that all get figures; of more, only those on a front do.
 const MAX_RECORDS: usize = 12;
@@ -28,20 +28,26 @@ const SAMPLE: f64 = 7.0;
 /// Cycles by cause and energy by part of each layer: two figures for each Record that has layers, if there are at
 /// most twelve; else for those on a front of accuracy against cycles, energy or area.
 pub fn layers(records: &[Record]) -> Vec<Figure> {
-    let mut names = FileNames::default();
+    let mut file_names = FileNames::default();
     let mut figures = Vec::new();
-    for record in chosen(records) {
+    let names = Names::of(records);
+    for record in chosen(records, &names) {
         let cycles = Stack::of_cycles(record);
         let energy = record.total.energy.map(|_| Stack::of_energy(record));
         for stack in [Some(cycles), energy].into_iter().flatten() {
             let inputs = &record.inputs;
             let granularity = inputs.network.granularity.map_or("", super::study::word);
-            let (network, scheme) = (inputs.network.name.as_str(), inputs.network.scheme.as_str());
-            let architecture = inputs.architecture.name.as_str();
-            let name = names.take(&[network, scheme, granularity, architecture, stack.name]);
+            let (network, scheme) = (names.network(&inputs.network), &inputs.network.scheme);
+            let architecture = names.architecture(&inputs.architecture);
+            let several =
+                |table: &&Named| stack.name == "energy" && have_several_tables(records, table);
+            let table = inputs.energy_table.as_ref().filter(several);
+            let table = table.map_or(String::new(), |table| names.table(table));
+            let parts = [&network, scheme, granularity, architecture, stack.name, &table];
+            let name = file_names.take(&parts);
             figures.push(Figure {
                 name,
-                caption: stack.caption(record),
+                caption: stack.caption(record, &names),
                 svg: stack.svg(),
                 csv: stack.csv(),
                 commands: commands([record].into_iter()),
@@ -51,18 +57,17 @@ pub fn layers(records: &[Record]) -> Vec<Figure> {
     figures
 }
 
-fn chosen(records: &[Record]) -> Vec<&Record> {
+/// Whether there are Records of another energy table.
+fn have_several_tables(records: &[Record], table: &Named) -> bool {
+    records.iter().any(|record| record.inputs.energy_table.as_ref().is_some_and(|t| t != table))
+}
+
+fn chosen<'a>(records: &'a [Record], names: &Names<'_>) -> Vec<&'a Record> {
     let with_layers: Vec<_> = records.iter().filter(|record| !record.layers.is_empty()).collect();
     if with_layers.len() <= MAX_RECORDS {
         return with_layers;
     }
-    let mut on_front: Vec<&Record> = Vec::new();
-    for study in studies(records) {
-        for cost in [Cost::Cycles, Cost::Energy, Cost::Area] {
-            let points = Study::points(&study.records, cost);
-            on_front.extend(front_of(&points).into_iter().map(|idx| points[idx].record));
-        }
-    }
+    let on_front: Vec<_> = studies(records, names).iter().flat_map(Study::on_fronts).collect();
     let is_chosen = |record: &&Record| on_front.iter().any(|other| std::ptr::eq(*other, *record));
     with_layers.into_iter().filter(is_chosen).collect()
 }
@@ -128,11 +133,17 @@ impl Stack {
         }
     }
 
-    fn caption(&self, record: &Record) -> String {
+    fn caption(&self, record: &Record, names: &Names<'_>) -> String {
         let inputs = &record.inputs;
         let by = if self.name == "cycles" { "Cycles by cause" } else { "Energy by part" };
         let table = match &inputs.energy_table {
-            Some(table) if self.name == "energy" => format!(" Energy table: {}.", table.name),
+            Some(table) if self.name == "energy" => {
+                let warnings =
+                    record.warnings.iter().map(|warning| format!(" Warning: {warning}."));
+                let input = names.workload(inputs).words();
+                let table = names.table(table);
+                format!(" Energy table: {table}. Input: {input}.{}", warnings.collect::<String>())
+            }
             _ => String::new(),
         };
         let granularity = inputs.network.granularity.map_or("", super::study::word);
@@ -140,7 +151,9 @@ impl Stack {
             if granularity.is_empty() { String::new() } else { format!(" per {granularity}") };
         format!(
             "{by}, layer by layer: {}, {}{granularity}, on {}.{table}",
-            inputs.network.name, inputs.network.scheme, inputs.architecture.name
+            names.network(&inputs.network),
+            inputs.network.scheme,
+            names.architecture(&inputs.architecture)
         )
     }
 

@@ -6,10 +6,11 @@ use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, Point as Place, Stroke, drawing, text_width};
 use super::cost::Cost;
 use super::legend::{self, Entry, shortened};
-use super::study::{Point, Study, front_of, of_all_networks, studies, word};
+use super::study::{Group, Point, Study, front_of, of_all_networks, studies, word};
 use super::style::{FRONT, GUIDE, Inside, OTHER, SERIES, Series, THIN};
-use super::{Figure, FileNames, SMALL, TEXT, WIDTH, commands, csv_of};
-use crate::record::{Named, Record};
+use super::{Figure, FileNames, SMALL, TEXT, WIDTH, commands, csv_of, warnings};
+use crate::distinct::{Names, Workload};
+use crate::record::Record;
 use tridot_sim::digest::Digest;
 
 /// Height of the plotted area.
@@ -22,27 +23,30 @@ const NAME_DISTANCE: f64 = 7.2;
 /// Integer accuracy against each cost that the Records know: a figure for each cost of each network and data set,
 /// and for each energy table where that decides the cost; the same for all networks of a data set together.
 pub fn fronts(records: &[Record]) -> Vec<Figure> {
-    let mut names = FileNames::default();
+    let mut file_names = FileNames::default();
     let mut figures = Vec::new();
-    let mut studies = studies(records);
+    let names = Names::of(records);
+    let mut studies = studies(records, &names);
     studies.extend(of_all_networks(&studies));
     for study in studies {
         let looks = Looks::of(&study);
         for cost in Cost::ALL {
-            for (table, records) in by_table(&study, cost) {
-                let points = Study::points(&records, cost);
+            let groups = study.comparable(cost);
+            for group in &groups {
+                let points = study.points(&group.records, cost);
                 if points.is_empty() {
                     continue;
                 }
-                let table_name = table.map_or("", |table| table.name.as_str());
+                let table = group.table.map_or(String::new(), |table| names.table(table));
                 let (network, data) = (study.network.unwrap_or("all"), study.data.unwrap_or(""));
-                let name = names.take(&[network, data, cost.name(), table_name]);
+                let besides = besides(group, &groups);
+                let name = file_names.take(&[network, data, cost.name(), &table, &besides]);
                 let front = front_of(&points);
                 let chart =
                     Chart { study: &study, looks: &looks, cost, points: &points, front: &front };
                 figures.push(Figure {
                     name,
-                    caption: chart.caption(table),
+                    caption: chart.caption(group),
                     svg: chart.svg(),
                     csv: chart.csv(),
                     commands: commands(points.iter().map(|point| point.record)),
@@ -53,19 +57,13 @@ pub fn fronts(records: &[Record]) -> Vec<Figure> {
     figures
 }
 
-/// The Records that may be compared: those of one energy table where that decides the cost.
-fn by_table<'a>(study: &Study<'a>, cost: Cost) -> Vec<(Option<&'a Named>, Vec<&'a Record>)> {
-    if !cost.is_priced() {
-        return vec![(None, study.records.clone())];
+/// What else the name of a figure needs where there are others of the same table.
+fn besides(group: &Group<'_>, groups: &[Group<'_>]) -> String {
+    if groups.iter().filter(|other| other.table == group.table).count() < 2 {
+        return String::new();
     }
-    let mut tables = BTreeMap::new();
-    for record in &study.records {
-        if let Some(table) = &record.inputs.energy_table {
-            let entry = tables.entry((&table.name, table.digest));
-            entry.or_insert((Some(table), Vec::new())).1.push(*record);
-        }
-    }
-    tables.into_values().collect()
+    let batch = || group.images.map_or(String::new(), |images| format!("batch-{images}"));
+    group.workload.as_ref().map_or_else(batch, Workload::name)
 }
 
 /// How the architectures of a study look, the same in all its figures.
@@ -76,14 +74,10 @@ impl<'a> Looks<'a> {
     fn of(study: &Study<'a>) -> Self {
         let mut on_front: BTreeMap<&str, usize> = BTreeMap::new();
         for record in &study.records {
-            on_front.insert(&record.inputs.architecture.name, 0);
+            on_front.insert(study.machine(record), 0);
         }
-        for cost in [Cost::Cycles, Cost::Energy, Cost::Area] {
-            let points = Study::points(&study.records, cost);
-            for idx in front_of(&points) {
-                let name = points[idx].record.inputs.architecture.name.as_str();
-                *on_front.entry(name).or_default() += 1;
-            }
+        for record in study.on_fronts() {
+            *on_front.entry(study.machine(record)).or_default() += 1;
         }
         let mut ranked: Vec<_> = on_front.into_iter().collect();
         ranked.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
@@ -91,8 +85,8 @@ impl<'a> Looks<'a> {
         Self(chosen.into_iter().zip(SERIES).collect())
     }
 
-    fn look(&self, record: &Record) -> Series {
-        self.0.get(record.inputs.architecture.name.as_str()).copied().unwrap_or(OTHER)
+    fn look(&self, machine: &str) -> Series {
+        self.0.get(machine).copied().unwrap_or(OTHER)
     }
 }
 
@@ -130,15 +124,30 @@ impl Frame {
 }
 
 impl<'a> Chart<'a, '_> {
-    fn caption(&self, table: Option<&Named>) -> String {
+    fn caption(&self, group: &Group<'_>) -> String {
         let of = self.study.data.map_or(String::new(), |data| format!(" on {data}"));
         let machines = if self.cost.is_of_network() { "" } else { " A line is an architecture." };
-        let table = table.map_or(String::new(), |table| format!(" Energy table: {}.", table.name));
-        format!(
-            "Integer accuracy of {}{of} against {}. Full marks are on the Pareto front.{machines}{table}",
+        let mut caption = format!(
+            "Integer accuracy of {}{of} against {}. Full marks are on the Pareto front.{machines}",
             self.study.network.unwrap_or("all networks"),
             self.cost.words()
-        )
+        );
+        if let Some(table) = group.table {
+            caption = format!("{caption} Energy table: {}.", self.study.names.table(table));
+        }
+        match (&group.workload, group.images) {
+            (Some(workload), _) => caption = format!("{caption} Input: {}.", workload.words()),
+            (None, Some(images)) if images != 1 => {
+                caption = format!("{caption} Batches of {images} pictures.");
+            }
+            (None, _) => {}
+        }
+        if self.cost.is_priced() {
+            for warning in warnings(self.points.iter().map(|point| point.record)) {
+                caption = format!("{caption} Warning: {warning}.");
+            }
+        }
+        caption
     }
 
     fn csv(&self) -> String {
@@ -160,7 +169,7 @@ impl<'a> Chart<'a, '_> {
             let network = &point.record.inputs.network;
             let granularity = network.granularity.map_or("", word);
             let is_of_network = self.cost.is_of_network();
-            let architecture = &point.record.inputs.architecture.name;
+            let architecture = self.study.machine(point.record);
             vec![
                 network.name.clone(),
                 network.data.clone().unwrap_or_default(),
@@ -168,7 +177,7 @@ impl<'a> Chart<'a, '_> {
                 granularity.to_owned(),
                 network.activation_bits.clone(),
                 network.seed.to_string(),
-                if is_of_network { String::new() } else { architecture.clone() },
+                if is_of_network { String::new() } else { architecture.to_owned() },
                 if self.front.contains(&idx) { "yes" } else { "no" }.to_owned(),
                 network.integer_accuracy.map_or_else(String::new, |a| a.samples.to_string()),
                 point.accuracy.to_string(),
@@ -185,11 +194,10 @@ impl<'a> Chart<'a, '_> {
         }
         let mut series: BTreeMap<&str, Vec<Point<'a>>> = BTreeMap::new();
         for point in self.points {
-            series.entry(&point.record.inputs.architecture.name).or_default().push(*point);
+            series.entry(self.study.machine(point.record)).or_default().push(*point);
         }
-        let with_look = |(name, points): (&'a str, Vec<Point<'a>>)| {
-            (name, self.looks.look(points[0].record), points)
-        };
+        let with_look =
+            |(name, points): (&'a str, Vec<Point<'a>>)| (name, self.looks.look(name), points);
         series.into_iter().map(with_look).collect()
     }
 
@@ -259,7 +267,8 @@ impl<'a> Chart<'a, '_> {
                 let is_on_front = self.front.contains(&idx);
                 if is_on_front == (inside == Inside::Full) {
                     let of_network = self.cost.is_of_network();
-                    let look = if of_network { SERIES[0] } else { self.looks.look(point.record) };
+                    let machine = self.study.machine(point.record);
+                    let look = if of_network { SERIES[0] } else { self.looks.look(machine) };
                     look.mark(canvas, frame.place(point), inside);
                 }
             }

@@ -1,10 +1,11 @@
 //! What is compared in one figure: Records of one network, or of all networks, on one data set.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::cost::Cost;
+use crate::distinct::{Names, Workload};
 use crate::pareto::{Goal, front};
-use crate::record::{Granularity, NetworkInputs, Record};
+use crate::record::{Granularity, Named, NetworkInputs, Record};
 use tridot_sim::digest::Digest;
 
 /// Records of one topology and one data set that have an accuracy.
@@ -14,21 +15,24 @@ pub(super) struct Study<'a> {
     pub(super) network: Option<&'a str>,
     pub(super) data: Option<&'a str>,
     pub(super) records: Vec<&'a Record>,
+    /// What machines, tables and inputs are called.
+    pub(super) names: &'a Names<'a>,
 }
 
 /// The studies of one network each, by name.
-pub(super) fn studies(records: &[Record]) -> Vec<Study<'_>> {
+pub(super) fn studies<'a>(records: &'a [Record], names: &'a Names<'a>) -> Vec<Study<'a>> {
     let mut by_name: BTreeMap<(&str, Option<&str>), Vec<&Record>> = BTreeMap::new();
     for record in records.iter().filter(|record| accuracy(record).is_some()) {
         let network = &record.inputs.network;
         by_name.entry((&network.name, network.data.as_deref())).or_default().push(record);
     }
-    let study = |((network, data), records)| Study { network: Some(network), data, records };
+    let study = |((network, data), records)| Study { network: Some(network), data, records, names };
     by_name.into_iter().map(study).collect()
 }
 
 /// From the studies of one network each: those of all networks of a data set, where there are several, by its name.
 pub(super) fn of_all_networks<'a>(studies: &[Study<'a>]) -> Vec<Study<'a>> {
+    let Some(Study { names, .. }) = studies.first() else { return Vec::new() };
     let mut by_data: BTreeMap<&str, (usize, Vec<&Record>)> = BTreeMap::new();
     for study in studies {
         if let Some(data) = study.data {
@@ -38,7 +42,8 @@ pub(super) fn of_all_networks<'a>(studies: &[Study<'a>]) -> Vec<Study<'a>> {
         }
     }
     let several = by_data.into_iter().filter(|&(_, (count, _))| 1 < count);
-    several.map(|(data, (_, records))| Study { network: None, data: Some(data), records }).collect()
+    let study = |(data, (_, records))| Study { network: None, data: Some(data), records, names };
+    several.map(study).collect()
 }
 
 /// Integer accuracy in percent.
@@ -62,17 +67,27 @@ pub(super) fn front_of(points: &[Point<'_>]) -> Vec<usize> {
     indices
 }
 
+/// Records whose costs may be compared.
+#[derive(Debug)]
+pub(super) struct Group<'a> {
+    pub(super) table: Option<&'a Named>,
+    /// Where the cost depends on it.
+    pub(super) workload: Option<Workload>,
+    /// Pictures of a batch, where the cost depends on them.
+    pub(super) images: Option<u64>,
+    pub(super) records: Vec<&'a Record>,
+}
+
 impl<'a> Study<'a> {
     /// The points of a cost among these records, sorted; one for each network where the machine does not matter.
-    pub(super) fn points(records: &[&'a Record], cost: Cost) -> Vec<Point<'a>> {
+    pub(super) fn points(&self, records: &[&'a Record], cost: Cost) -> Vec<Point<'a>> {
         let point = |&record: &&'a Record| {
             let (cost, accuracy) = (cost.of(record)?, accuracy(record)?);
             Some(Point { record, cost, accuracy })
         };
         let mut points: Vec<_> = records.iter().filter_map(point).collect();
-        let machine = |point: &Point<'a>| {
-            (!cost.is_of_network()).then_some(point.record.inputs.architecture.name.as_str())
-        };
+        let machine =
+            |point: &Point<'a>| (!cost.is_of_network()).then(|| self.machine(point.record));
         // An order that does not depend on that of the Records.
         points.sort_by(|a, b| {
             (machine(a), label_order(a.record))
@@ -85,6 +100,44 @@ impl<'a> Study<'a> {
             points.dedup_by(|a, b| digest(a) == digest(b));
         }
         points
+    }
+
+    /// What the machine of a Record is called.
+    pub(super) fn machine(&self, record: &Record) -> &'a str {
+        self.names.architecture(&record.inputs.architecture)
+    }
+
+    /// The Records whose costs may be compared: of one energy table where that decides the cost, of the same kind of
+    /// input where toggles do, of batches of one size where cycles count.
+    pub(super) fn comparable(&self, cost: Cost) -> Vec<Group<'a>> {
+        let mut groups = BTreeMap::new();
+        for record in &self.records {
+            let inputs = &record.inputs;
+            let table = if cost.is_priced() {
+                let Some(table) = &inputs.energy_table else { continue };
+                Some(table)
+            } else {
+                None
+            };
+            let workload = (cost == Cost::Energy).then(|| self.names.workload(inputs));
+            let images = matches!(cost, Cost::Energy | Cost::Cycles).then_some(inputs.images);
+            let key = (table.map(|table| (&table.name, table.digest)), workload.clone(), images);
+            let group = Group { table, workload, images, records: Vec::new() };
+            groups.entry(key).or_insert(group).records.push(*record);
+        }
+        groups.into_values().collect()
+    }
+
+    /// The Records on a front of accuracy against cycles, energy or area, as often as they are on one.
+    pub(super) fn on_fronts(&self) -> Vec<&'a Record> {
+        let mut on_fronts = Vec::new();
+        for cost in [Cost::Cycles, Cost::Energy, Cost::Area] {
+            for group in self.comparable(cost) {
+                let points = self.points(&group.records, cost);
+                on_fronts.extend(front_of(&points).into_iter().map(|idx| points[idx].record));
+            }
+        }
+        on_fronts
     }
 
     /// A name for each network, as short as tells them apart.
@@ -123,11 +176,15 @@ impl<'a> Study<'a> {
                 let label = &labels[&network.digest];
                 1 < labels.values().filter(|other| *other == label).count()
             })
-            .map(|network| (network.digest, network.seed))
+            .copied()
             .collect();
-        for (digest, seed) in twice {
-            let label = format!("{}, seed {seed}", labels[&digest]);
-            labels.insert(digest, label);
+        let seeds: BTreeSet<u64> = twice.iter().map(|network| network.seed).collect();
+        for network in twice {
+            let mut label = labels[&network.digest].clone();
+            if 1 < seeds.len() {
+                label = format!("{label}, seed {}", network.seed);
+            }
+            labels.insert(network.digest, self.names.with_number(&label, network));
         }
         labels
     }

@@ -62,6 +62,9 @@ impl Record {
         for layer in &self.layers {
             name(place, "layer", &layer.name)?;
         }
+        for warning in &self.warnings {
+            text(place, "warnings", warning, MAX_COMMAND_BYTES)?;
+        }
         text(place, "command", command, MAX_COMMAND_BYTES)
     }
 

@@ -23,9 +23,21 @@ fn joined(names: impl Iterator<Item = String>) -> String {
 }
 
 pub(super) fn scheme(network: &Network) -> String {
-    joined(main_layers(network).into_iter().map(|(_, dot)| match dot.weights {
-        Weights::Dbq { branches, .. } => format!("dbq({branches})"),
-        Weights::Fixed { bits, .. } => format!("fixed({bits})"),
+    let plan = plan(network);
+    joined(main_layers(network).into_iter().map(|(layer, dot)| {
+        let planned = plan.as_ref().and_then(|plan| planned(plan, network, layer));
+        match dot.weights {
+            Weights::Dbq { branches, .. } => match planned.as_deref() {
+                // Their planes are those of one and of two branches.
+                Some("twn") if branches == 1 => "twn".to_owned(),
+                Some("ttq") if branches == 2 => "ttq".to_owned(),
+                _ => format!("dbq({branches})"),
+            },
+            Weights::Fixed { bits, .. } => match planned {
+                Some(lsq) if lsq == format!("lsq({bits})") => lsq,
+                _ => format!("fixed({bits})"),
+            },
+        }
     }))
 }
 
@@ -35,19 +47,51 @@ pub(super) fn activation_bits(network: &Network) -> String {
     )
 }
 
-/// From the plan in the network's provenance: its key `alpha`, at the top or in one of its tables.
+/// The plan of the quantization that made a network, from its provenance: a file of its own, or a table of the plan
+/// of a training.
+fn plan(network: &Network) -> Option<toml::Table> {
+    let mut plan: toml::Table = network.provenance.plan.parse().ok()?;
+    match plan.remove("quantization") {
+        Some(toml::Value::Table(quantization)) => Some(quantization),
+        _ => plan.contains_key("others").then_some(plan),
+    }
+}
+
+/// The scheme that a plan has for a layer; none where the plan leaves it to a default, which is no baseline.
+fn planned(plan: &toml::Table, network: &Network, layer: &Layer) -> Option<String> {
+    let by_name = plan.get("layers").and_then(|layers| layers.get(&layer.name));
+    let mut dots = network.layers.iter().filter(|other| other.dot().is_some());
+    let place = if dots.next().is_some_and(|first| first.name == layer.name) {
+        "first"
+    } else if dots.next_back().is_some_and(|last| last.name == layer.name) {
+        "last"
+    } else if layer.dot()?.geometry.is_depthwise() {
+        "depthwise"
+    } else {
+        "others"
+    };
+    let scheme = by_name.or_else(|| plan.get(place))?;
+    scheme.as_str().map(str::to_owned)
+}
+
+/// From the plan in the network's provenance: its key `alpha`, or what a plan without it means. None where no
+/// layer is DBQ's.
 pub(super) fn granularity(network: &Network) -> Option<Granularity> {
-    let is_dbq =
+    let has_branches =
         |layer: &Layer| layer.dot().is_some_and(|dot| matches!(dot.weights, Weights::Dbq { .. }));
-    if !network.layers.iter().any(is_dbq) {
+    if !network.layers.iter().any(has_branches) {
         return None;
     }
-    let plan: toml::Table = network.provenance.plan.parse().ok()?;
-    let mut in_tables = plan.values().filter_map(toml::Value::as_table);
-    let alpha = plan.get("alpha").or_else(|| in_tables.find_map(|t| t.get("alpha")))?;
-    match alpha.as_str()? {
-        "layer" => Some(Granularity::Layer),
-        "channel" => Some(Granularity::Channel),
-        _ => None,
+    let plan = plan(network)?;
+    let is_dbq = |scheme: &toml::Value| scheme.as_str().is_some_and(|s| s.starts_with("dbq("));
+    let of_layers = plan.get("layers").and_then(toml::Value::as_table);
+    let schemes = ["first", "last", "depthwise", "others"].into_iter().filter_map(|k| plan.get(k));
+    if !schemes.chain(of_layers.into_iter().flat_map(toml::Table::values)).any(is_dbq) {
+        return None;
+    }
+    match plan.get("alpha").map(toml::Value::as_str) {
+        None | Some(Some("layer")) => Some(Granularity::Layer),
+        Some(Some("channel")) => Some(Granularity::Channel),
+        Some(_) => None,
     }
 }

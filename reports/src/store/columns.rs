@@ -2,6 +2,9 @@
 
 use tridot_sim::energy::Breakdown;
 
+/// Where the cells of an architecture begin among [`INPUTS`].
+pub(super) const ARCHITECTURE: usize = 11;
+
 /// Which row this is.
 pub(super) const HEAD: [&str; 3] = ["format", "layer", "layers"];
 
@@ -77,5 +80,5 @@ pub(super) fn results() -> Vec<String> {
 /// Every column of the file.
 pub fn columns() -> Vec<String> {
     let before = HEAD.iter().chain(&INPUTS).map(|&name| name.to_owned());
-    before.chain(results()).chain(["command".to_owned()]).collect()
+    before.chain(results()).chain(["warnings", "command"].map(str::to_owned)).collect()
 }

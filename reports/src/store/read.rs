@@ -12,7 +12,7 @@ use crate::Error;
 use crate::error::quoted;
 use crate::record::{
     ENERGY_PARTS, Energy, Input, Inputs, LayerRecord, MAX_ENERGY_PJ, Named, NetworkInputs, Record,
-    Results, Toggling,
+    Results, Toggling, WARNINGS_APART,
 };
 
 mod row;
@@ -44,6 +44,11 @@ fn record(mut row: Row, rows: &mut Rows<'_>) -> Result<Record, Error> {
     let measures = measures(&mut row)?.ok_or_else(|| row.fault("measures of the whole network"))?;
     let total = results(&mut row, &inputs.architecture)?;
     let area = row.optional(Row::real)?.map(SquareMicrometres);
+    let end = row.cells(row.next, row.next + 2);
+    let warnings = match row.text() {
+        "" => Vec::new(),
+        text => text.split(WARNINGS_APART).map(str::to_owned).collect(),
+    };
     let command = row.text().to_owned();
     let mut layers = Vec::new();
     for layer_idx in 0..n_layers {
@@ -52,9 +57,9 @@ fn record(mut row: Row, rows: &mut Rows<'_>) -> Result<Record, Error> {
                 format!("{n_layers} layers must follow, but only {layer_idx} do: cut off?");
             Error::malformed(format!("line {line}"), reason)
         })?;
-        layers.push(layer(&mut row, &inputs.architecture, &key, &command)?);
+        layers.push(layer(&mut row, &inputs.architecture, &key, &end)?);
     }
-    let record = Record { inputs, measures, total, area, layers, command };
+    let record = Record { inputs, measures, total, area, layers, warnings, command };
     record.check(&format!("line {line}"))?;
     Ok(record)
 }
@@ -66,12 +71,12 @@ fn format(row: &mut Row) -> Result<(), Error> {
     Err(row.fault(&FORMAT.to_string()))
 }
 
-/// A row of a layer: its inputs and its command are those of its network's row.
+/// A row of a layer: its inputs, warnings and command are those of its network's row.
 fn layer(
     row: &mut Row,
     architecture: &Architecture,
     key: &[String],
-    command: &str,
+    end: &[String],
 ) -> Result<LayerRecord, Error> {
     format(row)?;
     let name = row.text().to_owned();
@@ -91,8 +96,10 @@ fn layer(
     if !row.text().is_empty() {
         return Err(row.fault("empty on the row of a layer"));
     }
-    if row.text() != command {
-        return Err(row.fault("that of its network's row"));
+    for expected in end {
+        if row.text() != expected {
+            return Err(row.fault("that of its network's row"));
+        }
     }
     Ok(LayerRecord { name, measures, results })
 }

@@ -9,6 +9,7 @@ use super::columns::columns;
 use super::names::{CHUNKING, CLOCK_GATING, GRANULARITY, MODEL, ZERO_TRITS, name_of};
 use crate::record::{
     ENERGY_PARTS, Energy, Input, Inputs, LayerRecord, NetworkInputs, Record, Results, Toggling,
+    WARNINGS_APART,
 };
 
 pub(super) fn csv(records: &[Record]) -> String {
@@ -21,7 +22,7 @@ pub(super) fn csv(records: &[Record]) -> String {
         let inputs = inputs(&record.inputs);
         let mut one = |layer: &str, layers: String, results: Vec<String>| {
             let head = [FORMAT.to_string(), layer.to_owned(), layers];
-            let rest = [inputs.clone(), results, vec![record.command.clone()]];
+            let rest = [inputs.clone(), results, end(record)];
             row(head.into_iter().chain(rest.into_iter().flatten()).collect());
         };
         one("", record.layers.len().to_string(), total(record));
@@ -55,7 +56,7 @@ pub(super) fn inputs(inputs: &Inputs) -> Vec<String> {
 }
 
 /// How synthetic pictures are called; told from a trace by the empty digest.
-pub(super) fn synthetic(seed: u64) -> String {
+pub(crate) fn synthetic(seed: u64) -> String {
     format!("synthetic, seed {seed}")
 }
 
@@ -77,7 +78,8 @@ fn network(network: &NetworkInputs) -> Vec<String> {
     cells
 }
 
-fn architecture(arch: &Architecture) -> Vec<String> {
+/// The cells of a machine.
+pub(super) fn architecture(arch: &Architecture) -> Vec<String> {
     let (mode, segments) = match arch.depthwise {
         DepthwiseMode::Column => ("column", None),
         DepthwiseMode::Segments(segments) => ("segments", Some(segments)),
@@ -104,6 +106,11 @@ fn architecture(arch: &Architecture) -> Vec<String> {
         arch.vector_lanes.to_string(),
         arch.vector_latency_cycles.to_string(),
     ]
+}
+
+/// What is told of a result: on each of its rows.
+pub(super) fn end(record: &Record) -> Vec<String> {
+    vec![record.warnings.join(WARNINGS_APART), record.command.clone()]
 }
 
 /// The cells of the whole network's results.

@@ -2,9 +2,10 @@
 
 use tridot_reports::html::{Page, page};
 use tridot_reports::plot::{Figure, fronts, layers};
-use tridot_reports::record::{Named, Record};
+use tridot_reports::record::{Input, Named, Record, Toggling};
 use tridot_reports::table;
 use tridot_sim::digest::Digest;
+use tridot_sim::units::Picojoules;
 
 use crate::sample::{Scheme, record, study};
 
@@ -213,6 +214,97 @@ fn energies_of_different_tables_are_not_compared() {
         .filter(|name| name.contains("energy"))
         .collect();
     assert_eq!(names, ["sample-cifar10-energy-invented", "sample-cifar10-energy-other"]);
+}
+
+/// The figures whose names contain a word.
+fn figures_of(records: &[Record], word: &str) -> Vec<Figure> {
+    fronts(records).into_iter().filter(|figure| figure.name.contains(word)).collect()
+}
+
+#[test]
+fn energies_of_different_inputs_are_not_compared() {
+    let synthetic = record(Scheme::Layer(1), "edge");
+    let mut recorded = synthetic.clone();
+    recorded.inputs.input =
+        Input::Trace(Named { name: "cifar10".to_owned(), digest: Digest::of(b"trace") });
+    recorded.warnings.clear();
+    let mut sampled = recorded.clone();
+    sampled.inputs.toggling = Toggling::Sampled { one_tile_of: 50 };
+    let records = [synthetic, recorded, sampled];
+    let figures = figures_of(&records, "energy");
+    let names: Vec<_> = figures.iter().map(|figure| figure.name.as_str()).collect();
+    let of = |rest: &str| format!("sample-cifar10-energy-invented-{rest}");
+    assert_eq!(
+        names,
+        [
+            of("cifar10-batch-1"),
+            of("cifar10-batch-1-one-tile-of-50"),
+            of("synthetic-seed-0-batch-1")
+        ]
+    );
+    let captions: Vec<_> = figures.iter().map(|figure| figure.caption.as_str()).collect();
+    assert!(captions[0].ends_with("Energy table: invented. Input: 1 picture of cifar10."));
+    assert!(captions[1].ends_with("cifar10, toggles of one of each 50 tiles."), "{captions:?}");
+    assert!(captions[2].ends_with("seed 0. Warning: these prices mean nothing."), "{captions:?}");
+    // Neither the area nor the cycles depend on them.
+    assert_eq!((figures_of(&records, "area").len(), figures_of(&records, "cycles").len()), (1, 1));
+    let table = table::markdown(&records);
+    assert!(table.contains("one tile of 50") && table.contains("synthetic, seed 0"), "{table}");
+    assert!(table.ends_with("\nWarning, of 1 of 3 rows: these prices mean nothing.\n"), "{table}");
+}
+
+#[test]
+fn different_things_of_one_name_are_told_apart() {
+    let one = record(Scheme::Layer(1), "edge");
+    let mut wider = one.clone();
+    let mut parameters = wider.inputs.architecture.into_parameters();
+    (parameters.lanes, parameters.vector_lanes) = (2 * parameters.lanes, 3);
+    wider.inputs.architecture = tridot_sim::arch::Architecture::new(parameters).unwrap();
+    let mut retrained = one.clone();
+    retrained.inputs.network.digest = Digest::of(b"retrained");
+    let mut repriced = one.clone();
+    repriced.inputs.energy_table.as_mut().unwrap().digest = Digest::of(b"repriced");
+    let records = [one, wider, retrained, repriced];
+    let table = table::markdown(&records);
+    let cycles = figures_of(&records, "cycles").remove(0);
+    for text in [&table, &cycles.csv] {
+        assert!(text.contains("edge, lanes 16, vector lanes 4"), "{text}");
+        assert!(text.contains("edge, lanes 32, vector lanes 3"), "{text}");
+    }
+    for name in ["sample \\#1", "sample \\#2", "invented \\#1", "invented \\#2"] {
+        assert!(table.contains(name), "{name}: {table}");
+    }
+    assert!(cycles.svg.contains("dbq(1) #1") && cycles.svg.contains("dbq(1) #2"));
+    assert!(cycles.svg.contains("edge, lanes 16") && cycles.svg.contains("edge, lanes 32"));
+    // Of another seed, that is said instead.
+    let mut reseeded = records[2].clone();
+    reseeded.inputs.network.seed = 7;
+    let cycles = figures_of(&[records[0].clone(), reseeded], "cycles").remove(0);
+    assert!(cycles.svg.contains("dbq(1), seed 0") && cycles.svg.contains("dbq(1), seed 7"));
+    let energies = figures_of(&records, "energy");
+    let captions: Vec<_> = energies.iter().map(|figure| figure.caption.as_str()).collect();
+    assert!(captions[0].contains("invented #1.") && captions[1].contains("invented #2."));
+}
+
+#[test]
+fn layers_of_the_best_of_each_table_are_drawn() {
+    let mut records = study();
+    for mut dear in study() {
+        dear.inputs.energy_table =
+            Some(Named { name: "dear".to_owned(), digest: Digest::of(b"dear") });
+        for results in
+            std::iter::once(&mut dear.total).chain(dear.layers.iter_mut().map(|l| &mut l.results))
+        {
+            let energy = results.energy.as_mut().unwrap();
+            energy.0.iter_mut().for_each(|part| *part = Picojoules::new(3.0 * part.value()));
+        }
+        records.push(dear);
+    }
+    let drawn = layers(&records);
+    for table in ["invented", "dear"] {
+        let of_table = |figure: &&Figure| figure.name.contains(&format!("-energy-{table}"));
+        assert!(0 < drawn.iter().filter(of_table).count(), "{table}");
+    }
 }
 
 #[test]

@@ -136,9 +136,13 @@ pub(crate) fn network(scheme: Scheme) -> Network {
 
 /// A network of this scheme on a preset, priced by an invented table: the prices mean nothing.
 pub(crate) fn record(scheme: Scheme, preset: &str) -> Record {
-    let network = network(scheme);
+    record_of(&network(scheme), scheme, preset)
+}
+
+/// The same of a network of this scheme.
+pub(crate) fn record_of(network: &Network, scheme: Scheme, preset: &str) -> Record {
     let architecture = Architecture::preset(preset).unwrap();
-    let outcome = fast::network(&network, &architecture, 1).unwrap();
+    let outcome = fast::network(network, &architecture, 1).unwrap();
     let breakdowns: Vec<_> = outcome
         .layers
         .iter()
@@ -157,7 +161,7 @@ pub(crate) fn record(scheme: Scheme, preset: &str) -> Record {
     let area = 150.0 * architecture.leaves() as f64 + 2_000.0;
     Record::new(Simulation {
         network_digest: Digest::of(format!("{scheme:?}").as_bytes()),
-        network: &network,
+        network,
         architecture: &architecture,
         outcome: &outcome,
         energy: Some(Priced {
@@ -168,6 +172,7 @@ pub(crate) fn record(scheme: Scheme, preset: &str) -> Record {
         model: Model::Fast,
         input: Input::Synthetic { seed: 0 },
         toggling: Toggling::None,
+        warnings: vec!["these prices mean nothing".to_owned()],
         command: format!(
             "tridot simulate sample.safetensors --arch {preset} --energy ./invented.toml -o study"
         ),

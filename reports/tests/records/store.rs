@@ -3,9 +3,10 @@
 use tridot_reports::record::{Granularity, Input, Named, Record, Toggling};
 use tridot_reports::store::{Inserted, Store, columns};
 use tridot_sim::digest::Digest;
+use tridot_sim::network::Network;
 use tridot_sim::units::{Cycles, SquareMicrometres};
 
-use crate::sample::{Scheme, record, study};
+use crate::sample::{Scheme, network, record, record_of, study};
 
 fn store_of(records: impl IntoIterator<Item = Record>) -> Store {
     let mut store = Store::default();
@@ -53,8 +54,41 @@ fn a_record_names_what_determines_it() {
     record.inputs.network.float_accuracy = None;
     record.inputs.network.data = None;
     record.measures.sparse_full_adders = None;
+    record.warnings = vec!["a, \"b\"".to_owned(), "c".to_owned()];
     let store = store_of([record]);
     assert_eq!(Store::from_csv(&store.to_csv()).unwrap(), store);
+}
+
+/// What a Record says of a network of the sample's layers, made by this plan.
+fn labels_of(scheme: Scheme, plan: &str) -> (String, Option<Granularity>) {
+    let mut description = network(scheme).into_description();
+    plan.clone_into(&mut description.provenance.plan);
+    let inputs = record_of(&Network::new(description).unwrap(), scheme, "edge").inputs;
+    (inputs.network.scheme, inputs.network.granularity)
+}
+
+#[test]
+fn a_network_is_called_as_its_plan_calls_it() {
+    let layer = Some(Granularity::Layer);
+    let dbq = |branches: u32| format!("dbq({branches})");
+    // Plans of trainings have the table, and what they leave out has its default.
+    let training = "format = 1\n[quantization]\nothers = \"dbq(2)\"\n[[stage]]\nepochs = 1\n";
+    assert_eq!(labels_of(Scheme::Layer(2), training), (dbq(2), layer));
+    assert_eq!(labels_of(Scheme::Layer(2), "others = \"dbq(2)\""), (dbq(2), layer));
+    let channel = "others = \"dbq(2)\"\nalpha = \"channel\"";
+    assert_eq!(labels_of(Scheme::Layer(2), channel), (dbq(2), Some(Granularity::Channel)));
+    // Baselines have planes and integers like others, and no choice of granularity.
+    for (scheme, name) in [(Scheme::Layer(1), "twn"), (Scheme::Layer(2), "ttq")] {
+        let plan = format!("others = \"{name}\"\nalpha = \"channel\"");
+        assert_eq!(labels_of(scheme, &plan), (name.to_owned(), None));
+    }
+    assert_eq!(labels_of(Scheme::Fixed, "others = \"lsq(8)\""), ("lsq(8)".to_owned(), None));
+    let mixed = "others = \"dbq(1)\"\n[layers]\n\"layer1.conv1\" = \"twn\"";
+    assert_eq!(labels_of(Scheme::Layer(1), mixed), ("dbq(1)+twn".to_owned(), layer));
+    // A plan that is not this network's, or none, says nothing.
+    assert_eq!(labels_of(Scheme::Layer(3), "others = \"twn\"").0, dbq(3));
+    assert_eq!(labels_of(Scheme::Fixed, "others = \"lsq(4)\"").0, "fixed(8)");
+    assert_eq!(labels_of(Scheme::Layer(2), ""), (dbq(2), None));
 }
 
 #[test]
@@ -158,8 +192,8 @@ fn files_that_the_writer_cannot_have_written_are_refused_by_line_and_column() {
         refusal(&text.replacen("scheme,", "schema,", 1)),
         refusal(&text.replacen(",command\n", ",command,note\n", 1)),
         refusal(&text.replacen(",command\n", "\n", 1)),
-        refusal(&changed(&text, 1, "format", "2")),
-        refusal(&changed(&text, 3, "format", "2")),
+        refusal(&changed(&text, 1, "format", "1")),
+        refusal(&changed(&text, 3, "format", "1")),
         refusal(&changed(&text, 1, "layer", "conv1")),
         refusal(&changed(&text, 1, "layers", "11")),
         refusal(&changed(&text, 1, "layers", "13")),
@@ -180,6 +214,7 @@ fn files_that_the_writer_cannot_have_written_are_refused_by_line_and_column() {
         refusal(&changed(&text, 1, "area_um2", "1e999")),
         refusal(&changed(&text, 4, "network", "other")),
         refusal(&changed(&text, 4, "area_um2", "1")),
+        refusal(&changed(&text, 4, "warnings", "other")),
         refusal(&changed(&text, 4, "command", "other")),
         refusal(&changed(&text, 4, "macs", "1")),
         refusal(&changed(&text, 4, "cycles", "\"1\n\"")),
@@ -189,7 +224,7 @@ fn files_that_the_writer_cannot_have_written_are_refused_by_line_and_column() {
 }
 
 #[test]
-fn the_columns_are_those_of_format_1() {
+fn the_columns_are_those_of_format_2() {
     insta::assert_snapshot!(columns().join("\n"));
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::road::{Road, Variant, Way};
-use crate::cli::QuickstartArgs;
+use crate::cli::{QuickstartArgs, line};
 use crate::files;
 
 /// Where the pictures come from, as every command takes it.
@@ -58,17 +58,7 @@ impl Stage {
 
     /// As a user types it.
     pub(super) fn line(&self) -> String {
-        let mut line = "tridot".to_owned();
-        for argument in &self.arguments {
-            let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./,=".contains(c);
-            line.push(' ');
-            if argument.chars().all(is_plain) {
-                line.push_str(argument);
-            } else {
-                line.extend(["'", &argument.replace('\'', r"'\''"), "'"]);
-            }
-        }
-        line
+        line(self.arguments.iter().map(String::as_str))
     }
 }
 

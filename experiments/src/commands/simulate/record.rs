@@ -1,13 +1,13 @@
 //! The Record of a simulation.
 
-use std::fmt::Write as _;
+use std::path::Path;
 
 use anyhow::Result;
 use tridot_reports::record::{self, Input, Named, Priced, Record, Toggling};
 use tridot_sim::digest::Digest;
 
-use super::Simulation;
-use crate::cli::{Model, SimulateArgs};
+use super::{Simulation, report};
+use crate::cli::{Model, SimulateArgs, line};
 
 /// The result with everything that determined it.
 pub(super) fn of(simulation: &Simulation, arguments: &SimulateArgs) -> Result<Record> {
@@ -34,6 +34,7 @@ pub(super) fn of(simulation: &Simulation, arguments: &SimulateArgs) -> Result<Re
             1 => Toggling::Exact,
             n => Toggling::Sampled { one_tile_of: n.into() },
         },
+        warnings: report::warnings(simulation),
         command: command(arguments),
     })?;
     Ok(record)
@@ -56,22 +57,22 @@ fn command(arguments: &SimulateArgs) -> String {
         Model::Fast => "fast",
         Model::Stepped => "stepped",
     };
-    let mut command = format!("tridot simulate {} --arch {arch} --energy {energy}", net.display());
-    let mut add = |text: std::fmt::Arguments<'_>| {
-        command.write_fmt(text).expect("a string takes all");
-    };
+    let shown = |path: &Path| path.display().to_string();
+    let mut words: Vec<String> =
+        ["simulate", &shown(net), "--arch", arch, "--energy", energy].map(str::to_owned).to_vec();
+    let mut add = |more: &[&str]| words.extend(more.iter().map(|&word| word.to_owned()));
     if *any_clock {
-        add(format_args!(" --any-clock"));
+        add(&["--any-clock"]);
     }
     if let Some(trace) = trace {
-        add(format_args!(" --trace {}", trace.display()));
+        add(&["--trace", &shown(trace)]);
     }
-    add(format_args!(" --model {model}"));
+    add(&["--model", model]);
     if *one_tile_of != 1 {
-        add(format_args!(" --one-tile-of {one_tile_of}"));
+        add(&["--one-tile-of", &one_tile_of.to_string()]);
     }
     if let Some(output) = output {
-        add(format_args!(" -o {}", output.display()));
+        add(&["-o", &shown(output)]);
     }
-    command
+    line(words.iter().map(String::as_str))
 }

@@ -156,23 +156,25 @@ pub(super) fn print(simulation: &Simulation, printer: &Printer) -> Result<()> {
     printer.object("simulate", &report)
 }
 
-fn report(simulation: &Simulation) -> Report {
-    let Simulation { network, arch, table, outcome, energy, .. } = simulation;
-    let counts = outcome.total();
-    let total = energy.total();
-    let energy_pj = total.total().value();
-    let time_us = outcome.time(arch).0;
-    let ops = ops(network, outcome.images);
-    let sampled = simulation.one_tile_of != 1;
-    // `record --synthetic` says so in its trace.
-    let synthetic = simulation.trace.data().starts_with("synthetic");
+/// Whether the pictures mean nothing. `record --synthetic` says so in its trace.
+fn is_synthetic(simulation: &Simulation) -> bool {
+    simulation.trace.data().starts_with("synthetic")
+}
+
+fn is_sampled(simulation: &Simulation) -> bool {
+    simulation.one_tile_of != 1
+}
+
+/// What must be said with the figures.
+pub(super) fn warnings(simulation: &Simulation) -> Vec<String> {
+    let Simulation { arch, table, .. } = simulation;
     let mut warnings = Vec::new();
-    if synthetic {
+    if is_synthetic(simulation) {
         warnings.push(
             "the input is synthetic: toggles and energy are not those of real pictures".to_owned(),
         );
     }
-    if sampled {
+    if is_sampled(simulation) {
         warnings.push(format!("toggles counted in one of each {} tiles", simulation.one_tile_of));
     }
     if let Some(most) = simulation.too_fast {
@@ -180,6 +182,16 @@ fn report(simulation: &Simulation) -> Report {
     }
     warnings.extend(of_other_engines(table, arch));
     warnings.extend(table.warning.clone());
+    warnings
+}
+
+fn report(simulation: &Simulation) -> Report {
+    let Simulation { network, arch, table, outcome, energy, .. } = simulation;
+    let counts = outcome.total();
+    let total = energy.total();
+    let energy_pj = total.total().value();
+    let time_us = outcome.time(arch).0;
+    let ops = ops(network, outcome.images);
     Report {
         network: network.name.clone(),
         architecture: arch.name.clone(),
@@ -189,7 +201,7 @@ fn report(simulation: &Simulation) -> Report {
             Model::Stepped => "stepped",
         },
         input: simulation.input.clone(),
-        synthetic,
+        synthetic: is_synthetic(simulation),
         images: outcome.images,
         cycles: counts.cycles.0,
         time_us,
@@ -206,9 +218,9 @@ fn report(simulation: &Simulation) -> Report {
         area_covers: simulation.area.covers(),
         activation_memory: energy.prices.activation_memory.into(),
         weight_memory: energy.prices.weight_memory.into(),
-        toggles: if sampled { "sampled" } else { "exact" },
+        toggles: if is_sampled(simulation) { "sampled" } else { "exact" },
         scaled_rows: table.scaled_rows.clone(),
-        warnings,
+        warnings: warnings(simulation),
         layers: (0..network.layers.len()).map(|i| layer_report(simulation, i)).collect(),
     }
 }

@@ -1,0 +1,32 @@
+//! A command as a shell reads it.
+
+/// The command of these arguments, without `tridot` among them; what a shell would take apart is quoted.
+pub(crate) fn line<'a>(arguments: impl IntoIterator<Item = &'a str>) -> String {
+    let mut line = "tridot".to_owned();
+    for argument in arguments {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./,=".contains(c);
+        line.push(' ');
+        if !argument.is_empty() && argument.chars().all(is_plain) {
+            line.push_str(argument);
+        } else {
+            line.extend(["'", &argument.replace('\'', r"'\''"), "'"]);
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_gets_the_arguments_back() {
+        let arguments = ["simulate", "my nets/a'b.safetensors", "--arch", "edge", "", "$x"];
+        let text = line(arguments);
+        assert_eq!(text, r"tridot simulate 'my nets/a'\''b.safetensors' --arch edge '' '$x'");
+        let echo = format!("tridot() {{ printf '%s\\n' \"$@\"; }}; {text}");
+        let output = std::process::Command::new("sh").args(["-c", &echo]).output().unwrap();
+        let lines = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(lines.lines().collect::<Vec<_>>(), arguments);
+    }
+}
