@@ -1,13 +1,15 @@
 //! A training between two epochs as a safetensors file.
 //!
 //! The weights have the names and shapes that [`crate::import`] reads, as PyTorch's: a checkpoint of a
-//! float training is a float checkpoint like any other. What only training needs lies beside them
+//! float training is a float checkpoint like any other. They are what is scored and kept: the average in a
+//! stage that takes one, and then those of the last step lie beside it. What only training needs lies
 //! under names that begin with `training/`, and in the metadata key `tridot_training`: a JSON object
 //! with the plan, the network file, the data set, the stage and the epoch that come next.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use tridot_sim::digest::Digest;
 use tridot_sim::network::{Accuracy, Geometry};
 
 use crate::Error;
@@ -20,7 +22,8 @@ use crate::optim::Sgd;
 use crate::scheme::Plan;
 use crate::topology::{DotLayer, Topology, TopologyLayer, TopologyOperator};
 use crate::train::{
-    Averaged, Model, Position, Teacher, Texts, Trainer, statistics, statistics_mut,
+    Averaged, Kind, Model, Origin, Position, Stage, Teacher, Texts, Trainer, TrainingPlan,
+    statistics, statistics_mut,
 };
 
 /// The version of the metadata.
@@ -42,6 +45,55 @@ struct Metadata {
     float_accuracy: Option<Accuracy>,
     /// What the kernels that trained were compiled for: sums may depend on it.
     instruction_set: String,
+    /// Digests of the file of float weights and of the labels that it began with; of trainings of before they were
+    /// kept there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    labels: Option<String>,
+}
+
+impl Metadata {
+    fn origin(&self) -> Result<Origin, Error> {
+        let digest = |text: &Option<String>| {
+            let digest = text.as_ref().map(|text| text.parse::<Digest>()).transpose();
+            digest.map_err(|limit| Error::limit("checkpoint", "a digest", limit, "another text"))
+        };
+        Ok(Origin { from: digest(&self.from)?, labels: digest(&self.labels)? })
+    }
+}
+
+/// Refuses names of layers that a checkpoint keeps for itself.
+pub(crate) fn check_names(topology: &Topology) -> Result<(), Error> {
+    let names = topology.layers.iter().map(|layer| &layer.name);
+    match names.into_iter().find(|name| name.starts_with(PREFIX)) {
+        None => Ok(()),
+        Some(name) => {
+            let reason = format!("its name must not begin with `{PREFIX}`, which checkpoints use");
+            Err(Error::malformed(format!("layer `{name}`"), reason))
+        }
+    }
+}
+
+impl Checkpoint {
+    /// What must be said where the weights of a training's checkpoint are taken for trained float weights: that it
+    /// is not finished, or that quantizers stand before its weights.
+    pub fn remark(&self) -> Option<String> {
+        let training = self.training.as_ref()?;
+        let metadata: Metadata = serde_json::from_str(&training.metadata).ok()?;
+        if training.tensors.contains_key("clips") {
+            return Some(
+                "its weights were trained behind quantizers: they are not a float training's"
+                    .to_owned(),
+            );
+        }
+        let plan = TrainingPlan::from_toml(&metadata.plan).ok()?;
+        let stage = plan.stages.get(metadata.stage)?;
+        let (at, epoch, epochs) = (metadata.stage + 1, metadata.epoch, stage.epochs);
+        Some(format!(
+            "its training is not finished: {epoch} of {epochs} epochs of stage {at} are done"
+        ))
+    }
 }
 
 /// A named tensor to write.
@@ -69,25 +121,28 @@ impl Trainer {
             epoch: self.position.epoch,
             float_accuracy: self.float_accuracy,
             instruction_set: InstructionSet::best().name().to_owned(),
+            from: self.origin.from.map(|digest| digest.to_string()),
+            labels: self.origin.labels.map(|digest| digest.to_string()),
         };
         let mut tensors = Vec::new();
-        for dot in self.model.float.topology.dot_layers() {
-            let parameters = self.model.float.parameters[dot.layer_idx].as_ref();
+        let kept = self.averaged.as_mut().map_or(&mut self.model, |averaged| &mut averaged.model);
+        for dot in kept.float.topology.dot_layers() {
+            let parameters = kept.float.parameters[dot.layer_idx].as_ref();
             let parameters = parameters.expect("a checked network has weights here");
-            push_parameters(&mut tensors, &dot, parameters, self.model.trains_bias(dot.layer_idx));
+            push_parameters(&mut tensors, &dot, parameters, kept.trains_bias(dot.layer_idx));
+        }
+        if let Some(quantization) = &mut kept.quantization {
+            push_quantization(&mut tensors, quantization, &kept.float.topology);
         }
         let names: Vec<String> = self.model.slots().into_iter().map(|slot| slot.name).collect();
         for (name, velocity) in names.iter().zip(&self.sgd.velocities) {
             tensors.push(Tensor::flat(format!("{PREFIX}velocity/{name}"), velocity));
         }
-        if let Some(quantization) = &mut self.model.quantization {
-            push_quantization(&mut tensors, quantization, &self.model.float.topology);
-        }
         if let Some(teacher) = &self.teacher {
             push_teacher(&mut tensors, teacher, &self.model.float.topology);
         }
-        if let Some(averaged) = &mut self.averaged {
-            push_average(&mut tensors, averaged);
+        if self.averaged.is_some() {
+            push_live(&mut tensors, &mut self.model);
         }
         let metadata = serde_json::to_string(&metadata).expect("strings and numbers are JSON");
         written(&metadata, tensors)
@@ -106,6 +161,7 @@ impl Trainer {
             let (limit, value) = (FORMAT.to_string(), metadata.format);
             return Err(Error::limit("checkpoint", "the format of its training", limit, value));
         }
+        let origin = metadata.origin()?;
         let texts = Texts { plan: metadata.plan, network: metadata.network };
         let (plan, topology) = texts.read()?;
         let position = Position { stage: metadata.stage, epoch: metadata.epoch };
@@ -124,16 +180,36 @@ impl Trainer {
         let quantized = model.quantization.is_some();
         let teaches = plan.stages.iter().any(|stage| stage.distillation.is_some());
         let teacher = (quantized && teaches).then(|| rest.teacher(&model)).transpose()?;
+        check_begun(&plan, position, quantized)?;
         let averages = plan.stages.get(position.stage).is_some_and(|stage| stage.average.is_some());
-        let averaged =
-            (averages && 0 < position.epoch).then(|| rest.average(&model)).transpose()?;
+        let mut averaged = None;
+        if averages && 0 < position.epoch {
+            let live = rest.live(&model)?;
+            averaged = Some(Averaged { model: std::mem::replace(&mut model, live) });
+        }
         let sgd = rest.velocities(&mut model)?;
         rest.finish()?;
         let accuracy = metadata.float_accuracy;
         let mut trainer = Self::at(plan, texts, metadata.data, model, sgd, position, accuracy);
-        (trainer.teacher, trainer.averaged) = (teacher, averaged);
+        (trainer.teacher, trainer.averaged, trainer.origin) = (teacher, averaged, origin);
         Ok(trainer)
     }
+}
+
+/// Refuses a position that quantizers do not fit: they are set when the first quantized stage begins.
+fn check_begun(plan: &TrainingPlan, position: Position, quantized: bool) -> Result<(), Error> {
+    let is_quantized = |stage: &Stage| stage.weights == Kind::Quantized;
+    let first = plan.stages.iter().position(is_quantized);
+    let begun = first.is_some_and(|stage| Position { stage, epoch: 0 } < position);
+    if begun == quantized {
+        return Ok(());
+    }
+    let reason = if begun {
+        "has no clips, but its position is in or behind a quantized stage"
+    } else {
+        "has clips, but its position is before every quantized stage"
+    };
+    Err(Error::malformed("checkpoint", reason))
 }
 
 /// The weights in PyTorch's order, and what is around them.
@@ -205,15 +281,16 @@ fn push_teacher(tensors: &mut Vec<Tensor>, teacher: &Teacher, topology: &Topolog
     }
 }
 
-fn push_average(tensors: &mut Vec<Tensor>, averaged: &mut Averaged) {
-    for slot in averaged.model.slots() {
-        tensors.push(Tensor::flat(format!("{PREFIX}average/{}", slot.name), slot.values));
+/// The parameters of the last step, where the average is kept.
+fn push_live(tensors: &mut Vec<Tensor>, model: &mut Model) {
+    for slot in model.slots() {
+        tensors.push(Tensor::flat(format!("{PREFIX}live/{}", slot.name), slot.values));
     }
-    let FloatNetwork { topology, parameters } = &averaged.model.float;
+    let FloatNetwork { topology, parameters } = &model.float;
     for (parameters, layer) in parameters.iter().zip(&topology.layers) {
         let Some(parameters) = parameters else { continue };
         for (name, values) in STATISTICS.iter().zip(statistics(parameters)) {
-            tensors.push(Tensor::flat(format!("{PREFIX}average/{}.{name}", layer.name), values));
+            tensors.push(Tensor::flat(format!("{PREFIX}live/{}.{name}", layer.name), values));
         }
     }
 }
@@ -284,24 +361,24 @@ impl Rest {
         Ok(Teacher::with_parameters(topology, layers.collect::<Result<_, Error>>()?))
     }
 
-    /// The average of such a model.
-    fn average(&mut self, model: &Model) -> Result<Averaged, Error> {
-        let mut averaged = Averaged::new(model);
-        for slot in averaged.model.slots() {
-            let values = self.take(&format!("average/{}", slot.name), slot.values.len())?;
+    /// The model of the last step, of which this is the average.
+    fn live(&mut self, average: &Model) -> Result<Model, Error> {
+        let mut live = average.clone();
+        for slot in live.slots() {
+            let values = self.take(&format!("live/{}", slot.name), slot.values.len())?;
             slot.values.copy_from_slice(&values);
         }
-        averaged.model.check_finite()?;
-        let FloatNetwork { topology, parameters } = &mut averaged.model.float;
+        live.check_finite()?;
+        let FloatNetwork { topology, parameters } = &mut live.float;
         for (parameters, layer) in parameters.iter_mut().zip(&topology.layers) {
             let Some(parameters) = parameters else { continue };
             for (name, values) in STATISTICS.iter().zip(statistics_mut(parameters)) {
-                let name = format!("average/{}.{name}", layer.name);
+                let name = format!("live/{}.{name}", layer.name);
                 values.copy_from_slice(&self.take(&name, values.len())?);
             }
         }
-        averaged.model.float.check()?;
-        Ok(averaged)
+        live.float.check()?;
+        Ok(live)
     }
 
     /// None before the first epoch.

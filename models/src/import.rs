@@ -22,7 +22,7 @@ pub use assign::{float_network, identify};
 /// Named tensors of finite numbers, as a checkpoint file holds them.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Checkpoint {
-    /// By name, without the prefix `module.` that data-parallel training leaves.
+    /// By name; of other tools without the prefix `module.` that data-parallel training leaves.
     pub tensors: BTreeMap<String, CheckpointTensor>,
     /// What only the training needs that wrote it; none in checkpoints of other tools.
     pub(crate) training: Option<TrainingPart>,
@@ -85,7 +85,8 @@ impl Checkpoint {
             return Err(Error::malformed("checkpoint", "holds no tensor of weights"));
         }
         let has_layer_names = training.is_some();
-        Ok(Self { tensors: without_prefix(tensors), training, has_layer_names })
+        let tensors = if has_layer_names { tensors } else { without_prefix(tensors) };
+        Ok(Self { tensors, training, has_layer_names })
     }
 }
 

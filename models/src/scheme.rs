@@ -253,7 +253,7 @@ impl Plan {
         raw.plan()
     }
 
-    /// Refuses numbers outside their limits.
+    /// Refuses numbers outside their limits, and what no layer would follow.
     pub fn check(&self) -> Result<(), Error> {
         let bits = self.activation_bits;
         if !(1..=limits::MAX_ACTIVATION_BITS).contains(&bits) {
@@ -270,7 +270,18 @@ impl Plan {
             let limit = format!("between 1 and {MAX_CALIBRATION_SAMPLES}");
             return Err(Error::limit("plan", "calibration.samples", limit, samples));
         }
+        if self.alpha == Alpha::Channel && !self.has_dbq() {
+            let reason = "alpha = \"channel\" is of dbq layers, and no layer is";
+            return Err(Error::malformed("plan", reason));
+        }
         Ok(())
+    }
+
+    /// Whether it has ternary branches for any layer.
+    pub(crate) fn has_dbq(&self) -> bool {
+        let by_place = [self.first, self.last, self.depthwise, self.others];
+        let mut schemes = by_place.iter().chain(self.layers.values());
+        schemes.any(|scheme| matches!(scheme, Scheme::Dbq { .. }))
     }
 
     /// The plan in full, as TOML that [`Plan::from_toml`] reads back. Same plan, same text.
@@ -379,6 +390,13 @@ mod tests {
                 format!("plan: calibration.samples must be between 1 and 1000000, got {samples}");
             assert_eq!(with(&format!("calibration.samples = {samples}")), message);
         }
+        assert_eq!(
+            refused("format = 1\nothers = \"twn\"\nalpha = \"channel\"\n"),
+            "plan: alpha = \"channel\" is of dbq layers, and no layer is"
+        );
+        let one_dbq = "format = 1\nothers = \"twn\"\nalpha = \"channel\"\n\
+                       [layers]\n\"layer1.0.conv1\" = \"dbq(2)\"\n";
+        assert!(Plan::from_toml(one_dbq).is_ok());
     }
 
     #[test]

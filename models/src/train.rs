@@ -9,6 +9,7 @@ use tridot_sim::network::Accuracy;
 
 use crate::Error;
 use crate::calibrate::{self, CalibrationSet, QuantizedNetwork};
+use crate::checkpoint;
 use crate::data::{PICTURES_AT_ONCE, Pictures, Source};
 use crate::float::{BatchNormParameters, FloatNetwork, LayerParameters};
 use crate::layers::Quantization;
@@ -23,6 +24,7 @@ mod branches;
 mod forward;
 mod loss;
 mod model;
+mod origin;
 mod plan;
 mod schedule;
 mod teacher;
@@ -33,6 +35,7 @@ pub(crate) use average::{Averaged, statistics, statistics_mut};
 pub use branches::LayerBranches;
 pub(crate) use forward::{Normal, Tape, normal_of, tail_of};
 pub(crate) use model::{Group, Model, Slot};
+pub(crate) use origin::Origin;
 pub use plan::{
     Augmentation, Average, Distillation, Growth, Kind, RateFactors, ResizedCrop, Stage, Start,
     Synthetic, Temperature, TrainingPlan,
@@ -57,7 +60,7 @@ pub struct TrainingData<'a> {
 pub struct StepReport {
     /// Its index in the epoch.
     pub step: usize,
-    /// Mean cross-entropy of its batch, before the step.
+    /// Mean loss of its batch, before the step: the cross-entropy, or what distillation makes of it.
     pub loss: f64,
 }
 
@@ -70,7 +73,7 @@ pub struct EpochReport {
     pub epoch: usize,
     /// Steps it took.
     pub steps: usize,
-    /// Mean cross-entropy over its batches.
+    /// Mean over its batches, as of a step.
     pub loss: f64,
     /// Of its batches, as they were trained: with soft weights in a quantized stage.
     pub training: Accuracy,
@@ -91,6 +94,7 @@ pub struct Trainer {
     /// The plan's and the network's files.
     pub(crate) texts: Texts,
     pub(crate) data: String,
+    pub(crate) origin: Origin,
     pub(crate) model: Model,
     pub(crate) sgd: Sgd,
     /// The stage and the epoch that come next.
@@ -146,7 +150,8 @@ impl Trainer {
         let model = Model { float, quantization: None };
         let position = Position { stage: 0, epoch: 0 };
         let (data_name, sgd) = (data.name.to_owned(), Sgd::default());
-        let trainer = Self::at(plan, texts, data_name, model, sgd, position, None);
+        let mut trainer = Self::at(plan, texts, data_name, model, sgd, position, None);
+        trainer.origin = Origin::of(data);
         trainer.check_data(data)?;
         Ok(trainer)
     }
@@ -164,6 +169,7 @@ impl Trainer {
             plan,
             texts,
             data,
+            origin: Origin::default(),
             model,
             sgd,
             position,
@@ -172,41 +178,6 @@ impl Trainer {
             averaged: None,
             tape: Tape::default(),
         }
-    }
-
-    /// Refuses pictures that this training cannot be about.
-    pub fn check_data(&self, data: &TrainingData<'_>) -> Result<(), Error> {
-        let topology = &self.model.float.topology;
-        let place = format!("data `{}`", data.name);
-        if data.name != self.data {
-            let limit = format!("`{}`, which the training began with", self.data);
-            return Err(Error::limit("data", "the data set", limit, format!("`{}`", data.name)));
-        }
-        for pictures in [data.training, data.test] {
-            if pictures.shape() != topology.input {
-                let limit = format!("{}, as the network's input", topology.input);
-                return Err(Error::limit(place, "pictures", limit, pictures.shape()));
-            }
-            if let Some(&label) = pictures.labels().iter().max()
-                && topology.classes <= usize::from(label)
-            {
-                let limit = format!("below the network's {} classes", topology.classes);
-                return Err(Error::limit(place, "labels", limit, label));
-            }
-        }
-        if data.classes != topology.classes {
-            let limit = format!("{}, as the network's outputs", topology.classes);
-            return Err(Error::limit(place, "the number of classes", limit, data.classes));
-        }
-        let most = data.training.len().saturating_sub(self.plan.held_back);
-        for (stage_idx, stage) in self.plan.stages.iter().enumerate() {
-            if most < stage.batch {
-                let place = format!("stage {}", stage_idx + 1);
-                let limit = format!("at most the {most} pictures to train on");
-                return Err(Error::limit(place, "batch", limit, stage.batch));
-            }
-        }
-        Ok(())
     }
 
     /// The plan.
@@ -411,6 +382,7 @@ impl Texts {
     pub fn read(&self) -> Result<(TrainingPlan, Topology), Error> {
         let plan = TrainingPlan::from_toml(&self.plan)?;
         let topology = Topology::from_toml(&self.network)?;
+        checkpoint::check_names(&topology)?;
         plan.check_network(&topology)?;
         Ok((plan, topology))
     }

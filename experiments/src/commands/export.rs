@@ -22,6 +22,8 @@ pub(crate) fn run(arguments: &ExportArgs, printer: &Printer) -> Result<Verdict> 
     let place = || arguments.checkpoint.display().to_string();
     let bytes = files::read(&arguments.checkpoint, files::MAX_CHECKPOINT_BYTES)?;
     let trainer = Trainer::resume(&bytes).with_context(place)?;
+    let cost =
+        if arguments.summary { Some(train::cost(&arguments.checkpoint, &trainer)?) } else { None };
     let topology = &trainer.float_network().topology;
     let set = training_set::load(&arguments.source, trainer.plan(), topology)?;
     trainer.check_data(&training_set::borrowed(&set)).with_context(place)?;
@@ -39,8 +41,8 @@ pub(crate) fn run(arguments: &ExportArgs, printer: &Printer) -> Result<Verdict> 
     description.provenance.integer_accuracy = Some(integer);
     let network = Network::new(description)?;
     files::write(&arguments.output, &network.to_bytes())?;
-    if arguments.summary {
-        summary::write(&arguments.output, &network, train::cost(&arguments.checkpoint)?)?;
+    if let Some(cost) = cost {
+        summary::write(&arguments.output, &network, cost)?;
     }
     let output = arguments.output.display().to_string();
     quantize::tell(&network, &exported.layers, output, "export", printer)?;

@@ -51,13 +51,16 @@ const SYNTHETIC: &str = "synthetic";
 pub(crate) fn run(arguments: &QuantizeArgs, printer: &Printer) -> Result<Verdict> {
     summary::check_outputs(&arguments.output, arguments.summary, &inputs(arguments))?;
     let plan = plan(arguments)?;
-    let float = float_network(arguments)?;
+    let float = float_network(arguments, printer)?;
     let (shape, classes) = (float.topology.input, float.topology.classes);
     plan.schemes(&float.topology).with_context(|| match &arguments.plan {
         Some(path) => path.display().to_string(),
         None => "default plan".to_owned(),
     })?;
     let set = pictures::labelled(&arguments.source, shape, classes, arguments.seed)?;
+    if arguments.summary && set.is_none() {
+        bail!("{}: a summary needs labelled pictures", arguments.output.display());
+    }
     let exported = calibrated(arguments, &plan, &float, set.as_ref(), printer)?;
     let (network, layers) = (exported.network, exported.layers);
     let network = match &set {
@@ -145,12 +148,15 @@ fn plan(arguments: &QuantizeArgs) -> Result<Plan> {
 }
 
 /// The checkpoint's weights in the topology that was named, or in the only built-in one that they fit.
-fn float_network(arguments: &QuantizeArgs) -> Result<FloatNetwork> {
+fn float_network(arguments: &QuantizeArgs, printer: &Printer) -> Result<FloatNetwork> {
     let path = &arguments.checkpoint;
     let place = || path.display().to_string();
     let bytes = files::read_plain(path, files::MAX_CHECKPOINT_BYTES)?;
     let checkpoint = Checkpoint::read(&bytes).with_context(place)?;
     drop(bytes);
+    if let Some(remark) = checkpoint.remark() {
+        printer.note(format_args!("{}: {remark}", path.display()));
+    }
     let topology = match &arguments.network {
         Some(name) => files::topology(name)?,
         None => identified(&checkpoint).with_context(place)?,

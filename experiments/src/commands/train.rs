@@ -7,10 +7,12 @@ use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 use tridot_models::float::FloatNetwork;
 use tridot_models::import::{self, Checkpoint};
+use tridot_models::topology::Topology;
 use tridot_models::train::{
     EpochReport, Kind, LayerBranches, Position, Texts, Trainer, TrainingData,
 };
 use tridot_reports::{plot, training};
+use tridot_sim::digest::Digest;
 use tridot_sim::network::Accuracy;
 
 use super::summary::Cost;
@@ -62,7 +64,7 @@ pub(crate) fn run(arguments: &TrainArgs, printer: &Printer) -> Result<Verdict> {
     let (plan, topology) = texts.read().with_context(|| arguments.plan.display().to_string())?;
     let set = training_set::load(&arguments.source, &plan, &topology)?;
     let data = training_set::borrowed(&set);
-    let mut trainer = trainer(arguments, texts, &data)?;
+    let mut trainer = trainer(arguments, texts, &data, printer)?;
     let mut lines = lines_before(&arguments.out.join(LOG), trainer.next())?;
     while let Some(position) = trainer.next() {
         let start = Instant::now();
@@ -89,7 +91,12 @@ fn texts(plan: &Path) -> Result<Texts> {
 }
 
 /// Goes on where the folder's checkpoint ends, or begins.
-fn trainer(arguments: &TrainArgs, texts: Texts, data: &TrainingData<'_>) -> Result<Trainer> {
+fn trainer(
+    arguments: &TrainArgs,
+    texts: Texts,
+    data: &TrainingData<'_>,
+    printer: &Printer,
+) -> Result<Trainer> {
     let path = arguments.out.join(CHECKPOINT);
     let place = || path.display().to_string();
     let contents = files::make_folder(&arguments.out)?;
@@ -104,6 +111,10 @@ fn trainer(arguments: &TrainArgs, texts: Texts, data: &TrainingData<'_>) -> Resu
             );
         }
         trainer.check_data(data)?;
+        if let Some(path) = &arguments.from {
+            let bytes = files::read(path, files::MAX_CHECKPOINT_BYTES)?;
+            trainer.check_from(Digest::of(&bytes)).with_context(|| path.display().to_string())?;
+        }
         return Ok(trainer);
     }
     if arguments.resume {
@@ -120,27 +131,49 @@ fn trainer(arguments: &TrainArgs, texts: Texts, data: &TrainingData<'_>) -> Resu
     let (plan, topology) = texts.read()?;
     let from = match &arguments.from {
         None => None,
-        Some(path) => Some(float_network(path, topology)?),
+        Some(path) => Some(float_network(path, topology, printer)?),
     };
-    Trainer::new(texts, from, data)
-        .with_context(|| format!("{}: network `{}`", arguments.plan.display(), plan.network))
+    let (from, digest) = from.unzip();
+    let trainer = Trainer::new(texts, from, data)
+        .with_context(|| format!("{}: network `{}`", arguments.plan.display(), plan.network))?;
+    Ok(match digest {
+        Some(digest) => trainer.from_file(digest),
+        None => trainer,
+    })
 }
 
-fn float_network(path: &Path, topology: tridot_models::topology::Topology) -> Result<FloatNetwork> {
+/// Float weights, and the digest of their file.
+fn float_network(
+    path: &Path,
+    topology: Topology,
+    printer: &Printer,
+) -> Result<(FloatNetwork, Digest)> {
     let place = || path.display().to_string();
     let bytes = files::read(path, files::MAX_CHECKPOINT_BYTES)?;
     let checkpoint = Checkpoint::read(&bytes).with_context(place)?;
-    import::float_network(&checkpoint, topology).with_context(place)
+    if let Some(remark) = checkpoint.remark() {
+        printer.note(format_args!("{}: {remark}", path.display()));
+    }
+    let network = import::float_network(&checkpoint, topology).with_context(place)?;
+    Ok((network, Digest::of(&bytes)))
 }
 
-/// What the training of a checkpoint cost, by the log beside it.
-pub(crate) fn cost(checkpoint: &Path) -> Result<Cost> {
+/// What a training cost, by the log beside its checkpoint.
+pub(crate) fn cost(checkpoint: &Path, trainer: &Trainer) -> Result<Cost> {
     let path = checkpoint.with_file_name(LOG);
-    let lines = lines_before(&path, None)?;
-    if lines.is_empty() {
+    let next = trainer.next();
+    let lines = lines_before(&path, next)?;
+    let stages = trainer.plan().stages.iter().enumerate();
+    let epochs = stages.flat_map(|(i, stage)| (0..stage.epochs).map(move |epoch| (i, epoch)));
+    let is_done =
+        |&(stage, epoch): &(usize, usize)| next.is_none_or(|next| Position { stage, epoch } < next);
+    let done = epochs.filter(is_done).map(|(stage, epoch)| (stage + 1, epoch + 1));
+    if !lines.iter().map(|line| (line.stage, line.epoch)).eq(done.clone()) {
         bail!(
-            "{}: must hold the epochs of the training, but is empty or not there",
-            path.display()
+            "{}: must be there and have one line for each of the {} epochs of the training, got {} lines",
+            path.display(),
+            done.count(),
+            lines.len()
         );
     }
     let seconds: f64 = lines.iter().map(|line| line.seconds).sum();
@@ -180,7 +213,9 @@ fn one_epoch(
         bar.set_message(format!("{what}, loss {:.3}", step.loss));
     });
     bar.finish_and_clear();
-    report.context("stopped; the last whole epoch is kept")
+    let is_first = position == Position { stage: 0, epoch: 0 };
+    let kept = if is_first { "no epoch was finished" } else { "the last whole epoch is kept" };
+    report.with_context(|| format!("stopped; {kept}"))
 }
 
 /// Stages and epochs count from 1 where people read them.

@@ -24,7 +24,7 @@ pub(crate) enum WeightQuantizer {
         branches: u32,
         /// One set of branch scales, or one per output channel; trained and never negative.
         scales: Vec<f32>,
-        /// What the temperature is relative to: the standard deviation of the weights at the start.
+        /// What the temperature is relative to: the root mean square of the weights at the start.
         weight_scale: f32,
     },
     /// What DBQ is compared with; the same in training and evaluation.
@@ -40,7 +40,7 @@ pub(crate) enum WeightQuantizer {
 
 /// A baseline's scales stay above it.
 const LEAST_SCALE: f32 = 1e-6;
-/// A branch scale is left alone where all weights are zero: any positive number will do.
+/// What the temperature is relative to where all weights are zero: any positive number will do.
 pub(super) const NO_SPREAD: f32 = 1.0;
 
 impl WeightQuantizer {

@@ -18,6 +18,21 @@ pub struct LayerBranches {
     pub zero_trits_percent: Vec<f64>,
 }
 
+/// Of each branch, largest first in each set: the mean over the sets. A network that is exported has scale 0 where a
+/// channel has no trit in a branch, these have not.
+fn relative(scales: &[f32], n_branches: usize, unit: f32) -> Vec<f64> {
+    let mut means = vec![0.0; n_branches];
+    let n_sets = scales.len() / n_branches;
+    for set in scales.chunks_exact(n_branches) {
+        let mut set = set.to_vec();
+        set.sort_by(|a, b| b.total_cmp(a));
+        for (mean, scale) in means.iter_mut().zip(set) {
+            *mean += f64::from(scale) / (f64::from(unit) * n_sets as f64);
+        }
+    }
+    means
+}
+
 /// All layers of ternary branches; none of a float network.
 pub(super) fn branches(model: &Model) -> Result<Vec<LayerBranches>, Error> {
     let Some(quantization) = &model.quantization else { return Ok(Vec::new()) };
@@ -27,14 +42,10 @@ pub(super) fn branches(model: &Model) -> Result<Vec<LayerBranches>, Error> {
         quantization.weights.iter().zip(&model.float.parameters).zip(layers)
     {
         let (Some(quantizer), Some(parameters)) = (quantizer, parameters) else { continue };
-        let WeightQuantizer::Dbq { branches, weight_scale, .. } = quantizer else { continue };
+        let WeightQuantizer::Dbq { branches, scales, weight_scale } = quantizer else { continue };
         let n_branches = *branches as usize;
         let place = format!("layer `{}`", layer.name);
         let hard = quantizer.hard(&place, &parameters.weights, layer.shape.channels)?;
-        let mean = |branch: usize| {
-            let of_branch = hard.scales.iter().skip(branch).step_by(n_branches);
-            of_branch.sum::<f64>() / layer.shape.channels as f64
-        };
         let Weights::Dbq { codes, .. } = &hard.weights else { continue };
         let mut zeros = vec![0_u64; n_branches];
         for k in 0..codes.len() {
@@ -44,9 +55,7 @@ pub(super) fn branches(model: &Model) -> Result<Vec<LayerBranches>, Error> {
         }
         all.push(LayerBranches {
             layer: layer.name.clone(),
-            relative_scales: (0..n_branches)
-                .map(|branch| mean(branch) / f64::from(*weight_scale))
-                .collect(),
+            relative_scales: relative(scales, n_branches, *weight_scale),
             zero_trits_percent: zeros
                 .iter()
                 .map(|&zeros| 100.0 * zeros as f64 / codes.len() as f64)
@@ -54,4 +63,16 @@ pub(super) fn branches(model: &Model) -> Result<Vec<LayerBranches>, Error> {
         });
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scales_are_those_that_are_trained() {
+        // Two sets in any order; the second branch of the first set may have no trit: its scale counts.
+        assert_eq!(relative(&[1.0, 4.0, 2.0, 1.0], 2, 0.5), [6.0, 2.0]);
+        assert_eq!(relative(&[0.5], 1, 0.25), [2.0]);
+    }
 }

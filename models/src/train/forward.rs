@@ -313,8 +313,8 @@ pub(crate) fn normal_of(
     let channels = parameters.bias.len();
     let [totals, squares] = moments.totals();
     if let Some(c) = squares.iter().position(|square| !square.is_finite()) {
-        let what = format!("the sums of output channel {c}");
-        return Err(Error::limit(format!("layer `{name}`"), what, "finite", totals[c]));
+        let what = format!("the squared sums of output channel {c}");
+        return Err(Error::limit(format!("layer `{name}`"), what, "finite", squares[c]));
     }
     let Some(norm) = &parameters.batch_norm else {
         let gains = vec![1.0; channels];

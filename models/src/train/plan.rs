@@ -130,7 +130,10 @@ impl TrainingPlan {
                     let reason = "weights = \"quantized\" needs a table [quantization]";
                     return Err(Error::malformed(place, reason));
                 }
-                (Kind::Quantized, Some(_)) => quantized = true,
+                (Kind::Quantized, Some(plan)) => {
+                    stage.check_temperature(&place, plan.has_dbq())?;
+                    quantized = true;
+                }
                 (Kind::Float, _) => {}
             }
         }
@@ -207,6 +210,20 @@ mod tests {
         assert!(refused("0.01", "nan").contains("got NaN"));
         assert!(refused("from = 5.0", "from = 500.0").contains("not fall, got 500 to 80"));
         assert!(refused("temperature = { from = 5.0, to = 80.0 }", "").contains("`temperature`"));
+        assert!(refused("\"dbq(2)\"", "\"twn\"").ends_with("of dbq layers, and no layer is"));
+        let scales = "0.1\nrate_factors = { scales = 2.0 }";
+        assert!(refused("0.1\n", &format!("{scales}\n")).contains("no branch scales"));
+        let distillation = |how: &str| {
+            refused(
+                "epochs = 1",
+                &format!("epochs = 1\nlabel_smoothing = 0.1\ndistillation = {how}"),
+            )
+        };
+        assert_eq!(
+            distillation("{ weight = 0.0 }"),
+            "stage 2: distillation.weight must be above 0 and at most 1, got 0"
+        );
+        assert!(distillation("{ weight = 1.0 }").ends_with("no label counts"));
         assert!(refused("[quantization]\nothers = \"dbq(2)\"\n", "").contains("[quantization]"));
         assert!(
             refused("epochs = 1", "epochs = 1\nwarmup_epochs = 1.0").contains("below the epochs")

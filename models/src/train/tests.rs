@@ -1,5 +1,6 @@
 //! Whole trainings of networks of a few hundred weights.
 
+use tridot_sim::digest::Digest;
 use tridot_sim::network::{Operator, Weights};
 
 use super::*;
@@ -163,6 +164,89 @@ fn a_resumed_training_equals_an_undisturbed_one_bit_for_bit() {
 }
 
 #[test]
+fn weights_on_file_are_those_that_are_kept() {
+    let set = set();
+    let data = borrowed(&set);
+    let mut texts = texts("layer");
+    let (from, to) = ("warmup_epochs = 0.5\n", "warmup_epochs = 0.5\naverage = { decay = 0.9 }\n");
+    texts.plan = texts.plan.replacen(from, to, 1);
+    let mut trainer = Trainer::new(texts, None, &data).unwrap();
+    run(&mut trainer, &data, 1);
+    let bytes = trainer.to_bytes();
+    let checkpoint = crate::import::Checkpoint::read(&bytes).unwrap();
+    let topology = Topology::from_toml(NETWORK).unwrap();
+    let float = crate::import::float_network(&checkpoint, topology).unwrap();
+    assert_eq!(&float, trainer.float_network());
+    assert_ne!(float, trainer.model.float, "an average is not the last step");
+    let remark = checkpoint.remark().unwrap();
+    assert_eq!(remark, "its training is not finished: 1 of 3 epochs of stage 1 are done");
+    // It goes on from the last step.
+    let mut resumed = Trainer::resume(&bytes).unwrap();
+    assert_eq!(resumed.model.float, trainer.model.float);
+    assert_eq!(run(&mut resumed, &data, 3), run(&mut trainer, &data, 3));
+    assert!(resumed.to_bytes() == trainer.to_bytes());
+    let behind = crate::import::Checkpoint::read(&trainer.to_bytes()).unwrap();
+    assert!(behind.remark().unwrap().contains("behind quantizers"));
+}
+
+#[test]
+fn layers_of_any_name_are_read_back() {
+    let set = set();
+    let data = borrowed(&set);
+    let mut texts = texts("layer");
+    for name in ["narrowing", "shuffled", "head", "module"] {
+        texts.network = texts
+            .network
+            .replace(&format!("[[block]]\nname = \"{name}\""), "[[block]]\nname = \"module\"");
+    }
+    texts.network =
+        texts.network.replacen("[[block]]\nlayers", "[[block]]\nname = \"module\"\nlayers", 1);
+    texts.plan = texts.plan.replace("narrowing.", "module.").replace("shuffled.", "module.");
+    let mut trainer = Trainer::new(texts.clone(), None, &data).unwrap();
+    let bytes = trainer.to_bytes();
+    assert!(Trainer::resume(&bytes).unwrap().to_bytes() == bytes);
+    let names = trainer.float_network().topology.layers.iter().map(|layer| &layer.name);
+    assert!(names.into_iter().all(|name| name.starts_with("module.")));
+    texts.network = texts.network.replace("\"module\"", "\"training/a\"");
+    texts.plan = texts.plan.replace("module.", "training/a.");
+    let error = Trainer::new(texts, None, &data).unwrap_err().to_string();
+    assert!(error.contains("must not begin with `training/`"), "{error}");
+}
+
+#[test]
+fn a_training_goes_on_with_what_it_began_with() {
+    let set = set();
+    let data = borrowed(&set);
+    let trainer = Trainer::new(texts("layer"), None, &data).unwrap();
+    let bytes = trainer.from_file(Digest::of(b"weights")).to_bytes();
+    let resumed = Trainer::resume(&bytes).unwrap();
+    assert!(resumed.check_data(&data).is_ok());
+    assert!(resumed.check_from(Digest::of(b"weights")).is_ok());
+    let error = resumed.check_from(Digest::of(b"others")).unwrap_err().to_string();
+    assert!(error.contains("not the file of weights that this training began with"), "{error}");
+    let other = data::synthetic(3, 410, 200);
+    let error = resumed.check_data(&borrowed(&other)).unwrap_err().to_string();
+    assert!(error.contains("other labels than those"), "{error}");
+}
+
+#[test]
+fn a_checkpoint_whose_position_and_quantizers_disagree_is_refused() {
+    let set = set();
+    let data = borrowed(&set);
+    let mut trainer = Trainer::new(texts("layer"), None, &data).unwrap();
+    run(&mut trainer, &data, 4);
+    let good = trainer.position;
+    trainer.position = Position { stage: 0, epoch: 2 };
+    let error = Trainer::resume(&trainer.to_bytes()).unwrap_err().to_string();
+    assert!(error.ends_with("has clips, but its position is before every quantized stage"));
+    trainer.position = good;
+    trainer.model.quantization = None;
+    trainer.sgd = Sgd::new(&trainer.model.slots());
+    let error = Trainer::resume(&trainer.to_bytes()).unwrap_err().to_string();
+    assert!(error.ends_with("has no clips, but its position is in or behind a quantized stage"));
+}
+
+#[test]
 fn one_and_three_threads_give_the_same_bytes() {
     let set = set();
     let data = borrowed(&set);
@@ -204,6 +288,10 @@ fn data_that_contradicts_the_network_is_refused() {
         "data `synthetic`: the number of classes must be 10, as the network's outputs, got 2"
     );
     assert!(refused(data, "batch = 32", "batch = 400").contains("at most the 368 pictures"));
+    assert_eq!(
+        refused(data, "held_back = 32", "held_back = 400"),
+        "plan: held_back must be below the 400 training pictures, got 400"
+    );
     assert!(refused(data, "\"scratch\"", "\"checkpoint\"").contains("and none is given"));
     assert!(
         refused(data, "narrowing.conv1", "narrowing.conv9").contains("`narrowing.conv9` is no")

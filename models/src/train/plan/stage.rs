@@ -43,7 +43,7 @@ pub struct Stage {
     /// Random changes of pictures.
     #[serde(default)]
     pub augmentation: Augmentation,
-    /// Of quantized stages: how sharp the soft quantizer is.
+    /// Of quantized stages with layers of ternary branches: how sharp the soft quantizer is.
     pub temperature: Option<Temperature>,
     /// What the learning rate is multiplied by for other parameters than weights.
     #[serde(default)]
@@ -202,10 +202,6 @@ impl Stage {
                 let reason = "a float stage has no temperature: nothing is quantized";
                 Err(Error::malformed(place, reason))
             }
-            (Kind::Quantized, None) => {
-                let reason = "missing key `temperature`, e.g. { from = 10.0, to = 200.0 }";
-                Err(Error::malformed(place, reason))
-            }
             (Kind::Quantized, Some(Temperature { from, to, .. })) => {
                 let limit = "positive and at most 1e6, and not fall";
                 if 0.0 < from && from <= to && to <= 1e6 {
@@ -213,8 +209,18 @@ impl Stage {
                 }
                 Err(Error::limit(place, "temperature", limit, format!("{from} to {to}")))
             }
-            (Kind::Float, None) => Ok(()),
+            (_, None) => Ok(()),
         }
+    }
+
+    /// Refuses a quantized stage whose temperature is missing, or that has none to give.
+    pub(super) fn check_temperature(&self, place: &str, has_dbq: bool) -> Result<(), Error> {
+        let reason = match (has_dbq, self.temperature) {
+            (true, None) => "missing key `temperature`, e.g. { from = 10.0, to = 200.0 }",
+            (false, Some(_)) => "has a temperature, which is of dbq layers, and no layer is",
+            (true, Some(_)) | (false, None) => return Ok(()),
+        };
+        Err(Error::malformed(place, reason))
     }
 
     /// What is learned from, how fast, and what is kept.
@@ -231,16 +237,32 @@ impl Stage {
                               that the first quantized stage begins with";
                 return Err(Error::malformed(place, reason));
             }
-            reals.push(("distillation.weight", distillation.weight, 0.0..=1.0));
+            // With 0 the teacher would be asked and not heard.
+            let least = f64::MIN_POSITIVE;
+            reals.push(("distillation.weight", distillation.weight, least..=1.0));
             reals.push(("distillation.temperature", distillation.temperature, 0.01..=1000.0));
         }
         if let Some(Average { decay }) = self.average {
             reals.push(("average.decay", decay, 0.0..=0.999_999));
         }
+        if self.distillation.is_some_and(|how| 1.0 <= how.weight) && 0.0 < self.label_smoothing {
+            let reason = "has label_smoothing, but with distillation.weight = 1 no label counts";
+            return Err(Error::malformed(place, reason));
+        }
+        let RateFactors { scales, clips, .. } = self.rate_factors;
+        let default = RateFactors::default();
+        if self.weights == Kind::Float && (scales, clips) != (default.scales, default.clips) {
+            let reason = "a float stage has no branch scales and no clips: rate_factors.scales and \
+                          rate_factors.clips are of quantized ones";
+            return Err(Error::malformed(place, reason));
+        }
         for (what, value, range) in reals {
             // A NaN is in no range.
             if !range.contains(&value) {
-                let limit = format!("from {} to {}", range.start(), range.end());
+                let limit = match range.start() {
+                    &f64::MIN_POSITIVE => format!("above 0 and at most {}", range.end()),
+                    start => format!("from {start} to {}", range.end()),
+                };
                 return Err(Error::limit(place, what, limit, value));
             }
         }

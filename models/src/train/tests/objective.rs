@@ -125,7 +125,9 @@ fn wrong_objectives_are_refused() {
         refused("label_smoothing = 0.1", "label_smoothing = 1.0"),
         "stage 1: label_smoothing must be from 0 to 0.999999, got 1"
     );
-    assert!(refused("weight = 0.75", "weight = nan").contains("distillation.weight must be from"));
+    assert!(
+        refused("weight = 0.75", "weight = nan").contains("distillation.weight must be above 0")
+    );
     assert!(refused("weight = 0.75", "weight = 1.0, temperature = 0.0").contains("got 0"));
     assert!(refused("scales = 0.5", "scales = -0.5").contains("rate_factors.scales must be"));
     assert!(refused("decay = 0.8", "decay = 1.0").contains("average.decay must be"));

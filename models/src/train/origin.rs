@@ -1,0 +1,103 @@
+//! What a training began with: when it goes on, data and checkpoint must be the same.
+
+use tridot_sim::digest::Digest;
+
+use super::{Trainer, TrainingData};
+use crate::Error;
+
+/// Names for the contents that a training began with; none where that is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Origin {
+    /// Of the file of the float weights.
+    pub(crate) from: Option<Digest>,
+    /// Of all labels, in the order of the pictures.
+    pub(crate) labels: Option<Digest>,
+}
+
+impl Origin {
+    /// Of pictures, and of weights that are not known yet.
+    pub(super) fn of(data: &TrainingData<'_>) -> Self {
+        Self { from: None, labels: Some(labels(data)) }
+    }
+
+    fn check_labels(&self, data: &TrainingData<'_>) -> Result<(), Error> {
+        match self.labels {
+            Some(known) if known != labels(data) => {
+                let reason =
+                    "its pictures have other labels than those that the training began with";
+                Err(Error::malformed(format!("data `{}`", data.name), reason))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Of the labels to train on, then of those to score with, with their numbers.
+fn labels(data: &TrainingData<'_>) -> Digest {
+    let mut bytes = Vec::new();
+    for source in [data.training, data.test] {
+        bytes.extend((source.len() as u64).to_le_bytes());
+        bytes.extend(source.labels().iter().flat_map(|label| label.to_le_bytes()));
+    }
+    Digest::of(&bytes)
+}
+
+impl Trainer {
+    /// Keeps which file the float weights came from.
+    #[must_use]
+    pub fn from_file(mut self, digest: Digest) -> Self {
+        self.origin.from = Some(digest);
+        self
+    }
+
+    /// Refuses another file of float weights than the one that the training began with.
+    pub fn check_from(&self, digest: Digest) -> Result<(), Error> {
+        match self.origin.from {
+            Some(known) if known != digest => {
+                let reason = "is not the file of weights that this training began with";
+                Err(Error::malformed("checkpoint", reason))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses pictures that this training cannot be about.
+    pub fn check_data(&self, data: &TrainingData<'_>) -> Result<(), Error> {
+        let topology = &self.model.float.topology;
+        let place = format!("data `{}`", data.name);
+        if data.name != self.data {
+            let limit = format!("`{}`, which the training began with", self.data);
+            return Err(Error::limit("data", "the data set", limit, format!("`{}`", data.name)));
+        }
+        for pictures in [data.training, data.test] {
+            if pictures.shape() != topology.input {
+                let limit = format!("{}, as the network's input", topology.input);
+                return Err(Error::limit(place, "pictures", limit, pictures.shape()));
+            }
+            if let Some(&label) = pictures.labels().iter().max()
+                && topology.classes <= usize::from(label)
+            {
+                let limit = format!("below the network's {} classes", topology.classes);
+                return Err(Error::limit(place, "labels", limit, label));
+            }
+        }
+        if data.classes != topology.classes {
+            let limit = format!("{}, as the network's outputs", topology.classes);
+            return Err(Error::limit(place, "the number of classes", limit, data.classes));
+        }
+        let (n_pictures, held_back) = (data.training.len(), self.plan.held_back);
+        if n_pictures <= held_back {
+            let limit = format!("below the {n_pictures} training pictures");
+            return Err(Error::limit("plan", "held_back", limit, held_back));
+        }
+        let most = n_pictures - held_back;
+        for (stage_idx, stage) in self.plan.stages.iter().enumerate() {
+            if most < stage.batch {
+                let place = format!("stage {}", stage_idx + 1);
+                let limit = format!("at most the {most} pictures to train on");
+                return Err(Error::limit(place, "batch", limit, stage.batch));
+            }
+        }
+        self.origin.check_labels(data)
+    }
+}
