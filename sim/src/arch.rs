@@ -25,8 +25,8 @@ pub const FORMAT: i64 = 1;
 const MAX_ENGINES: usize = 1 << 16;
 /// Leaves (engine, branch, lane) of an array.
 const MAX_LEAVES: usize = 1 << 22;
-/// The clock, in MHz.
-const MAX_CLOCK_MHZ: f64 = 100_000.0;
+/// The clock, in MHz: from 1 kHz to 100 GHz.
+const CLOCK_MHZ: RangeInclusive<f64> = 1e-3..=1e5;
 
 /// Whether rows, columns and branches without work, and frozen cycles, get a clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
@@ -266,8 +266,8 @@ fn check(p: &Parameters) -> Result<(), Error> {
     if p.name.chars().any(char::is_control) {
         return Err(Error::malformed(place, "control character in the name"));
     }
-    if !(0.0 < p.clock.0 && p.clock.0 <= MAX_CLOCK_MHZ) {
-        let limit = format!("above 0 and at most {MAX_CLOCK_MHZ}");
+    if !CLOCK_MHZ.contains(&p.clock.0) {
+        let limit = format!("between {} and {}", CLOCK_MHZ.start(), CLOCK_MHZ.end());
         return refuse("clock_mhz", limit, p.clock.0.to_string());
     }
     range("array.rows", p.rows, 1..=1024)?;

@@ -53,6 +53,9 @@ impl<'a> Container<'a> {
             let limit = format!("at least {LENGTH_BYTES}");
             return Err(Error::limit(place, "the number of bytes", limit, bytes.len()));
         };
+        if length.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) {
+            return Err(Error::malformed(place, "is a text, not a safetensors file"));
+        }
         let length = u64::from_le_bytes(*length);
         let most = rest.len().min(limits::MAX_HEADER_BYTES);
         let header = usize::try_from(length).ok().filter(|&length| length <= most);

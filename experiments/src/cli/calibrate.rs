@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 /// The gates that are asked.
 #[derive(Debug, Args)]
@@ -22,6 +22,7 @@ pub(crate) struct LibraryArgs {
 /// windows. Of several sizes the table has each, and prices between them. Exit code 1 if gates and RTL differ: then no table is written.
 #[derive(Debug, Args)]
 #[command(
+    group = ArgGroup::new("engine").args(["arch", "lanes"]).required(true),
     after_help = "Examples:\n  tridot calibrate --liberty sky130hd_tt_025C_1v80.lib.gz --node-nm 130 --lanes 16 \
                         --branches 1 -o sky130-16x1.toml\n  \
                         tridot calibrate --liberty sky130hd_tt_025C_1v80.lib.gz --node-nm 130 --lanes 8,16,32 --branches 1,2 \
@@ -35,12 +36,7 @@ pub(crate) struct CalibrateArgs {
     #[arg(long, value_name = "NM")]
     pub(crate) node_nm: f64,
     /// Take the engine of this architecture: built-in name or file.
-    #[arg(
-        long,
-        value_name = "NAME|FILE",
-        required_unless_present = "lanes",
-        conflicts_with = "lanes"
-    )]
+    #[arg(long, value_name = "NAME|FILE")]
     pub(crate) arch: Option<String>,
     /// Take an engine of so many lanes, otherwise that of `edge`; several with commas: each with each of --branches.
     #[arg(long, value_name = "N", value_delimiter = ',', requires = "branches")]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 use super::calibrate::RtlEnergyArgs;
 use crate::files::folder::Occupied;
@@ -90,13 +90,13 @@ pub(crate) struct RtlLintArgs {
 /// Runs layers in Verilator; compares every output, its edge and every accumulator with the stepped model, and the
 /// cycles with the fast model. Exit code 1 if anything differs.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  tridot rtl check --random 40 --arch tiny -o rtl-builds\n  \
+#[command(group = ArgGroup::new("subject").args(["net", "random"]).required(true),
+          after_help = "Examples:\n  tridot rtl check --random 40 --arch tiny -o rtl-builds\n  \
                         tridot rtl check resnet20-b2.safetensors --arch edge --layers conv1\n  \
                         tridot rtl generate --arch edge -o rtl && edit rtl/tridot_scaler.sv && \
                         tridot rtl check --random 40 --arch edge --rtl-dir rtl")]
 pub(crate) struct RtlCheckArgs {
     /// The integer network [default: random layers, with --random].
-    #[arg(required_unless_present = "random", conflicts_with = "random")]
     pub(crate) net: Option<PathBuf>,
     /// Built-in name or architecture file; may be repeated.
     #[arg(long, value_name = "NAME|FILE", required = true)]
@@ -172,6 +172,7 @@ pub(crate) struct GoldenArgs {
 /// Dumps are hex, one word a line as $writememh writes them, .npy, or signals of a waveform. Exit code 1 if anything differs.
 #[derive(Debug, Args)]
 #[command(
+    group = ArgGroup::new("dumps").args(["outputs", "accumulators", "edges", "wave"]).required(true).multiple(true),
     after_help = "Example:\n  tridot verify vectors --layer conv1 --outputs my-outputs.hex --edges my-edges.hex"
 )]
 pub(crate) struct VerifyArgs {
@@ -182,7 +183,7 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) layer: String,
     /// Outputs of all pictures, NHWC, in the bits of their tensor or in 48.
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["accumulators", "edges", "wave"])]
+    #[arg(long, value_name = "FILE")]
     pub(crate) outputs: Option<PathBuf>,
     /// What the scaler takes for each output: a word a plane, or one.
     #[arg(long, value_name = "FILE")]

@@ -50,7 +50,9 @@ pub(crate) fn run(arguments: &AccuracyArgs, printer: &Printer) -> Result<Verdict
         ]
     };
     let mut rows = vec![row("integer", accuracy)];
-    rows.extend(float.map(|float| row("float, as recorded at export", float)));
+    let of =
+        network.provenance.data.as_deref().map_or(String::new(), |data| format!(", on {data}"));
+    rows.extend(float.map(|float| row(&format!("float, as recorded at export{of}"), float)));
     printer.table(&["network", "correct", "pictures", "accuracy_percent"], rows);
     printer.object(
         "accuracy",

@@ -122,7 +122,8 @@ const DEFAULT_SCALE_BITS: u32 = 16;
 fn as_quantized(subject: &str) -> Result<(String, String, Complexity)> {
     if !files::is_path(subject) && zoo::find(subject).is_none() {
         bail!(
-            "`{subject}` is no file and no trained network: name one, or add --uniform W,A or --ternary B"
+            "`{subject}` is no trained network: name one or a file, or add --uniform W,A or --ternary B{}",
+            files::file_hint(subject)
         );
     }
     if Path::new(subject).extension().is_some_and(|extension| extension == "toml") {

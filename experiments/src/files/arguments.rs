@@ -26,15 +26,19 @@ pub(crate) fn network_bytes(argument: &Path) -> Result<Cow<'static, [u8]>> {
     let Some(name) = argument.to_str().filter(|name| !is_path(name)) else {
         return read_plain(argument, MAX_NETWORK_FILE_BYTES).map(Cow::Owned);
     };
-    let known = zoo::find(name).with_context(|| {
-        let file = if argument.exists() {
-            format!(" (for the file, say ./{name})")
-        } else {
-            String::new()
-        };
-        format!("no trained network `{name}`: there are {}{file}", zoo::names().join(", "))
-    })?;
+    let known =
+        zoo::find(name).with_context(|| not_built_in("trained network", name, &zoo::names()))?;
     Ok(Cow::Borrowed(known.network))
+}
+
+/// Says that a name is none of these, and how a file of that name is meant.
+fn not_built_in(what: &str, name: &str, names: &[&str]) -> String {
+    format!("no {what} `{name}`: there are {}{}", names.join(", "), file_hint(name))
+}
+
+/// How a file is meant that has the name of nothing built in; empty where there is none.
+pub(crate) fn file_hint(name: &str) -> String {
+    if Path::new(name).exists() { format!(" (for the file, say ./{name})") } else { String::new() }
 }
 
 /// The text of a network file by the rule of all arguments.
@@ -69,9 +73,9 @@ pub(crate) fn architecture_text(argument: &str) -> Result<String> {
     if is_path(argument) {
         return read_text(Path::new(argument));
     }
-    let names = || Architecture::preset_names().join(", ");
-    let text = Architecture::preset_text(argument)
-        .with_context(|| format!("no built-in architecture `{argument}`: there are {}", names()))?;
+    let text = Architecture::preset_text(argument).with_context(|| {
+        not_built_in("built-in architecture", argument, &Architecture::preset_names())
+    })?;
     Ok(text.to_owned())
 }
 
@@ -80,12 +84,10 @@ pub(crate) fn energy_tables(argument: &str) -> Result<(EnergyTables, String)> {
     let text = if is_path(argument) {
         read_text(Path::new(argument))?
     } else {
-        let names = || EnergyTables::builtin_names().join(", ");
-        EnergyTables::builtin_text(argument)
-            .with_context(|| {
-                format!("no built-in energy table `{argument}`: there are {}", names())
-            })?
-            .to_owned()
+        let text = EnergyTables::builtin_text(argument).with_context(|| {
+            not_built_in("built-in energy table", argument, &EnergyTables::builtin_names())
+        })?;
+        text.to_owned()
     };
     Ok((EnergyTables::from_toml(&text).with_context(|| argument.to_owned())?, text))
 }

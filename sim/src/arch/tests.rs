@@ -128,8 +128,8 @@ const OUT_OF_RANGE: [(&str, &str, &str); 21] = [
         "latency_cycles = 0",
         "vector.latency_cycles must be between 1 and 1024, got 0",
     ),
-    ("clock_mhz = 400", "clock_mhz = nan", "clock_mhz must be above 0 and at most 100000, got NaN"),
-    ("clock_mhz = 400", "clock_mhz = 0", "clock_mhz must be above 0 and at most 100000, got 0"),
+    ("clock_mhz = 400", "clock_mhz = nan", "clock_mhz must be between 0.001 and 100000, got NaN"),
+    ("clock_mhz = 400", "clock_mhz = 0", "clock_mhz must be between 0.001 and 100000, got 0"),
     (
         "rows = 4\ncolumns = 4",
         "rows = 1000\ncolumns = 1000",

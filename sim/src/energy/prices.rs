@@ -79,12 +79,7 @@ pub struct Priced<'a> {
 impl Prices {
     /// Refuses a clock beyond the table's slowest path.
     pub fn new(table: &EnergyTable, arch: &Architecture, storage: Storage) -> Result<Self, Error> {
-        if let Some(most) = table.max_clock.filter(|&most| most < arch.clock.0) {
-            let place = format!("architecture `{}`", arch.name);
-            let limit =
-                format!("at most {most}, the slowest path of energy table `{}`", table.name);
-            return Err(Error::limit(place, "clock_mhz", limit, arch.clock.0));
-        }
+        table.check_clock(arch)?;
         let slice_bits = arch.activation_bits_per_step;
         let (reads, writes) = (&table.memory_read, &table.memory_write);
         // Each row reads codes of its own pixel; all columns and branches read the same chunk together.

@@ -111,6 +111,14 @@ impl EnergyTable {
         self.max_clock
     }
 
+    /// Refuses an architecture whose clock is beyond the slowest path.
+    pub fn check_clock(&self, arch: &Architecture) -> Result<(), Error> {
+        let Some(most) = self.max_clock.filter(|&most| most < arch.clock.0) else { return Ok(()) };
+        let place = format!("architecture `{}`", arch.name);
+        let limit = format!("at most {most}, the slowest path of energy table `{}`", self.name);
+        Err(Error::limit(place, "clock_mhz", limit, arch.clock.0))
+    }
+
     /// pJ a toggled bit of a net, if the table has a row for it.
     pub(super) fn toggle(&self, net: Net) -> Option<f64> {
         self.toggle.iter().find(|row| row.0 == net).map(|row| row.1)

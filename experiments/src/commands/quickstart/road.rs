@@ -172,20 +172,19 @@ impl Road {
         self.float.iter().chain(plans).chain(machine).cloned().collect()
     }
 
-    /// Refuses architectures and tables that cannot be read before hours of training.
+    /// Refuses architectures and tables that cannot be read, or do not go together, before hours of training.
     fn check_machine(&self) -> Result<()> {
         let text_of = |name: &String| self.plans.iter().find(|plan| plan.0 == *name).map(|p| &p.1);
+        let tables = match text_of(&self.energy) {
+            Some(text) => EnergyTables::from_toml(text).with_context(|| self.energy.clone())?,
+            None => files::energy_tables(&self.energy)?.0,
+        };
         for name in &self.architectures {
-            match text_of(name) {
-                Some(text) => drop(Architecture::from_toml(text).with_context(|| name.clone())?),
-                None => drop(files::architecture(name)?),
-            }
-        }
-        match text_of(&self.energy) {
-            Some(text) => {
-                drop(EnergyTables::from_toml(text).with_context(|| self.energy.clone())?);
-            }
-            None => drop(files::energy_tables(&self.energy)?),
+            let arch = match text_of(name) {
+                Some(text) => Architecture::from_toml(text).with_context(|| name.clone())?,
+                None => files::architecture(name)?,
+            };
+            tables.of(&arch).check_clock(&arch)?;
         }
         Ok(())
     }

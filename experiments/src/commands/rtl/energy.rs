@@ -63,7 +63,7 @@ struct Energies {
 pub(super) fn run(arguments: &RtlEnergyArgs, printer: &Printer) -> Result<Verdict> {
     let (arch, mut warnings) = architecture(&arguments.arch)?;
     if let Some(folder) = &arguments.output {
-        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        files::make_all(folder)?;
     }
     let table = files::energy_tables(&arguments.energy)?.0.of(&arch).at_any_clock();
     let library = files::liberty::read_liberty(&arguments.library.liberty)?;

@@ -1,5 +1,6 @@
 //! The layers that run on the RTL: of a network on some pictures, or random ones.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
@@ -50,6 +51,8 @@ impl Subject {
             not_covered.clear();
             let named = arguments.layers.iter().map(|name| dot_layer(&network, name));
             layers = named.collect::<Result<_>>()?;
+            let mut seen = BTreeSet::new();
+            layers.retain(|&layer_idx| seen.insert(layer_idx));
         }
         let (trace, input) = simulate::input(arguments.trace.as_deref(), &network, printer)?;
         Ok(Self { network, trace, input, layers, not_covered })
