@@ -1,13 +1,14 @@
 //! Post-training quantization: weights by least squares, ranges from pictures, batch norm if it helps.
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::SeedableRng as _;
 use rayon::prelude::*;
 use tridot_sim::network::{Accuracy, Provenance, Sign, TensorId};
 
 use crate::Error;
 use crate::data::{Pictures, Source};
 use crate::float::FloatNetwork;
+use crate::random::shuffle;
 use crate::scheme::{BatchNormChoice, Plan};
 use crate::topology::{Activation, Normalization, Topology, TopologyOperator};
 
@@ -162,7 +163,9 @@ impl Selection {
         let samples = plan.calibration.samples;
         let held_back = if decides { samples.min(total.div_ceil(4)) } else { 0 };
         let mut order: Vec<usize> = (0..total).collect();
-        shuffle(&mut order, seed);
+        let mut generator = ChaCha8Rng::seed_from_u64(seed);
+        generator.set_stream(SELECTION_STREAM);
+        shuffle(&mut order, &mut generator);
         let (held, rest) = order.split_at(held_back);
         Ok(Self {
             pixels: set.pictures.pictures(&rest[..samples.min(rest.len())])?.pixels,
@@ -200,17 +203,6 @@ fn check_pictures(set: &CalibrationSet<'_>, topology: &Topology) -> Result<(), E
             let limit = format!("below the {classes} classes of the network");
             refused(&format!("the label of picture {i}"), limit, labels[i].to_string())
         }
-    }
-}
-
-/// Fisher and Yates.
-fn shuffle(order: &mut [usize], seed: u64) {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    random.set_stream(SELECTION_STREAM);
-    for i in (1..order.len()).rev() {
-        #[expect(clippy::cast_possible_truncation, reason = "the remainder is at most i")]
-        let j = (random.next_u64() % (i as u64 + 1)) as usize;
-        order.swap(i, j);
     }
 }
 

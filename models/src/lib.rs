@@ -20,6 +20,7 @@ mod kernels;
 mod layers;
 pub mod operators;
 mod optim;
+mod random;
 pub mod scheme;
 pub mod topology;
 pub mod train;

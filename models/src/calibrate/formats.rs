@@ -3,6 +3,7 @@
 use tridot_sim::network::{Sign, TensorId};
 
 use super::histogram::Histogram;
+use crate::kernels::finish::NO_FRACTION;
 use crate::topology::{Activation, Topology, TopologyLayer, TopologyOperator};
 
 /// Bits of the input's codes, and of signed operands of a residual add.
@@ -53,9 +54,8 @@ impl Format {
         #[expect(clippy::cast_precision_loss, reason = "codes have at most 9 bits")]
         let (low, high) = (low as f32, high as f32);
         for value in values {
-            // Adding 1.5·2^23 leaves no fraction bits; `round` would be a call for each value.
             let code = (*value * per_scale).max(low).min(high);
-            *value = ((code + 12_582_912.0) - 12_582_912.0) * scale;
+            *value = ((code + NO_FRACTION) - NO_FRACTION) * scale;
         }
     }
 }

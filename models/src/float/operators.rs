@@ -59,8 +59,9 @@ pub(crate) fn evaluate(
 impl Activation {
     fn apply(self, value: f32) -> f32 {
         match self {
-            Self::Identity => value,
-            Self::Relu => value.max(0.0),
+            // What is no number stays none, so that it shows.
+            Self::Relu if value < 0.0 => 0.0,
+            Self::Identity | Self::Relu => value,
             Self::Relu6 => value.clamp(0.0, 6.0),
         }
     }

@@ -25,7 +25,7 @@ pub(crate) struct Tail {
 }
 
 /// Adding and subtracting 1.5·2^23 leaves no fraction bits; `round` would be a call for each value.
-const NO_FRACTION: f32 = 12_582_912.0;
+pub(crate) const NO_FRACTION: f32 = 12_582_912.0;
 
 /// Between two limits; what is no number stays none, so that it shows.
 #[inline(always)]

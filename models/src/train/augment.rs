@@ -4,9 +4,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng as _;
 use tridot_sim::network::Shape;
 
-use super::batches::below;
 use super::plan::{Augmentation, ResizedCrop};
 use crate::data::{self, Axis, Opened};
+use crate::random::below;
 
 /// The picture as it is trained on: a crop, perhaps with left and right exchanged.
 pub(super) fn augmented(

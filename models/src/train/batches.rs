@@ -7,6 +7,7 @@ use super::augment::augmented;
 use super::plan::Stage;
 use crate::Error;
 use crate::data::{self, Made, Pictures, Scratch, Source, Work};
+use crate::random::{below, shuffle};
 
 /// What a stream of random numbers is for.
 #[derive(Debug, Clone, Copy)]
@@ -50,18 +51,6 @@ pub(super) fn order(pictures: &[usize], seed: u64, stage: usize, epoch: usize) -
 pub(super) fn initial_weights(n: usize, seed: u64, layer_idx: usize) -> Vec<f32> {
     let mut generator = generator(seed, Purpose::Weights, [0, 0], layer_idx as u64);
     (0..n).map(|_| (generator.next_u32() >> 8) as f32 / 8_388_608.0 - 1.0).collect()
-}
-
-/// Fisher and Yates.
-fn shuffle(order: &mut [usize], generator: &mut ChaCha8Rng) {
-    for i in (1..order.len()).rev() {
-        order.swap(i, below(generator, i + 1));
-    }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the remainder is below a usize")]
-pub(super) fn below(generator: &mut ChaCha8Rng, n: usize) -> usize {
-    (generator.next_u64() % n as u64) as usize
 }
 
 /// Where a batch is.
