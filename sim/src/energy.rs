@@ -4,7 +4,7 @@ use std::ops::AddAssign;
 
 use crate::Error;
 use crate::arch::Architecture;
-use crate::network::Network;
+use crate::network::{Layer, Network};
 use crate::outcome::Outcome;
 use crate::units::Picojoules;
 
@@ -103,6 +103,17 @@ impl Energy {
     }
 }
 
+/// Bits of a code that a layer reads: of all its inputs, which it reads as often as each other's codes.
+fn bits_a_read(network: &Network, layer: &Layer) -> f64 {
+    let tensors = layer.inputs.iter().map(|&id| network.tensor(id));
+    let [mut codes, mut bits] = [0, 0];
+    for tensor in tensors {
+        codes += tensor.shape.elements() as u64;
+        bits += tensor.shape.elements() as u64 * u64::from(tensor.bits);
+    }
+    bits as f64 / codes as f64
+}
+
 /// Prices what happened. Refuses dot-product layers without toggles, a clock beyond the table's slowest
 /// path, and what costs more than can be added up.
 pub fn price(
@@ -115,11 +126,10 @@ pub fn price(
     let mut layers = Vec::with_capacity(outcome.layers.len());
     let mut total = 0.0;
     for (layer, outcome) in network.layers.iter().zip(&outcome.layers) {
-        let input_bits = layer.inputs.iter().map(|&id| network.tensor(id).bits).max();
         let priced = Priced {
             counts: &outcome.counts,
             toggles: outcome.toggles.as_ref(),
-            input_bits: input_bits.expect("a layer has an input"),
+            input_bits: bits_a_read(network, layer),
             output_bits: layer.output.bits,
         };
         let place = format!("layer `{}`", layer.name);

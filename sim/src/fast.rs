@@ -173,24 +173,15 @@ impl<'a> Cut<'a> {
             counts.operand_loads = work.nonzero_trits * rows * self.slices;
         }
         counts.flip_flop_cycles = match arch.clock_gating {
-            ClockGating::None => self.all_clocked(counts),
+            ClockGating::None => {
+                let slice = u64::from(arch.activation_bits_per_step);
+                FlipFlops {
+                    operand: counts.operand_loads * slice,
+                    ..all_clocked(arch, counts.cycles)
+                }
+            }
             ClockGating::Idle => self.clocked_at_work(counts),
         };
-    }
-
-    fn all_clocked(&self, counts: &Counts) -> FlipFlops {
-        let all = self.arch.flip_flops();
-        let cycles = counts.cycles.0;
-        FlipFlops {
-            activation_bus: all.activation_bus * cycles,
-            weight_bus: all.weight_bus * cycles,
-            operand: counts.operand_loads * u64::from(self.arch.activation_bits_per_step),
-            tree: all.tree * cycles,
-            accumulator: all.accumulator * cycles,
-            shadow: all.shadow * cycles,
-            scaler: all.scaler * cycles,
-            partial: all.partial * cycles,
-        }
     }
 
     fn clocked_at_work(&self, counts: &Counts) -> FlipFlops {
@@ -280,7 +271,22 @@ pub fn dot_layer(work: &Work, arch: &Architecture) -> Result<Counts, Error> {
     Ok(counts)
 }
 
-/// The counts of a layer on the vector unit.
+/// Every flip-flop at every edge, but the operand registers, which have clock gates of their own.
+fn all_clocked(arch: &Architecture, Cycles(cycles): Cycles) -> FlipFlops {
+    let all = arch.flip_flops();
+    FlipFlops {
+        activation_bus: all.activation_bus * cycles,
+        weight_bus: all.weight_bus * cycles,
+        operand: 0,
+        tree: all.tree * cycles,
+        accumulator: all.accumulator * cycles,
+        shadow: all.shadow * cycles,
+        scaler: all.scaler * cycles,
+        partial: all.partial * cycles,
+    }
+}
+
+/// The counts of a layer on the vector unit: the array rests, but without clock gating it has its clock.
 pub fn vector_layer(work: &VectorWork, arch: &Architecture) -> Counts {
     let groups = work.elements.div_ceil(arch.vector_lanes as u64);
     let cycles = Cycles(groups + arch.vector_latency_cycles);
@@ -292,6 +298,10 @@ pub fn vector_layer(work: &VectorWork, arch: &Architecture) -> Counts {
         vector_adds: work.adds,
         vector_reads: work.reads,
         vector_writes: work.writes,
+        flip_flop_cycles: match arch.clock_gating {
+            ClockGating::None => all_clocked(arch, cycles),
+            ClockGating::Idle => FlipFlops::default(),
+        },
         ..Counts::default()
     }
 }

@@ -135,7 +135,7 @@ pub(super) fn priced(
     let priced = Priced {
         counts: &window.counts,
         toggles: Some(&window.toggles),
-        input_bits: 8,
+        input_bits: 8.0,
         output_bits: 8,
     };
     Ok(prices.layer("window", &priced)?)

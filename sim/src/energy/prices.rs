@@ -71,7 +71,7 @@ pub struct Priced<'a> {
     /// Toggles; a layer that makes steps cannot be priced without.
     pub toggles: Option<&'a ToggleCounts>,
     /// Bits of a code that the vector unit reads.
-    pub input_bits: u32,
+    pub input_bits: f64,
     /// Bits of a code that is written.
     pub output_bits: u32,
 }
@@ -147,7 +147,7 @@ impl Prices {
             Err(Error::limit(place, "the energy in pJ", limit, picojoules))
         };
         let n = |count: u64| count as f64;
-        let read_bits = f64::from(layer.input_bits) * n(counts.vector_reads);
+        let read_bits = layer.input_bits * n(counts.vector_reads);
         let written =
             |codes: u64| n(codes) * f64::from(layer.output_bits) * self.activation_write_bit;
         let vector = n(counts.vector_multiplies) * self.vector_multiply

@@ -190,6 +190,15 @@ fn difference(a: &EnergyTable, b: &EnergyTable) -> Option<&'static str> {
     differences.into_iter().find(|one| one.0).map(|one| one.1)
 }
 
+/// Both warnings, or the one that both have.
+fn united(a: Option<&str>, b: Option<&str>) -> Option<String> {
+    match (a, b) {
+        (Some(a), Some(b)) if a != b => Some(format!("{a}; {b}")),
+        (Some(one), _) | (None, Some(one)) => Some(one.to_owned()),
+        (None, None) => None,
+    }
+}
+
 /// The table so far (0 … 1) from one to another that does not differ from it in more than values.
 fn between(a: &EnergyTable, b: &EnergyTable, part: f64) -> EnergyTable {
     if part == 0.0 {
@@ -209,8 +218,13 @@ fn between(a: &EnergyTable, b: &EnergyTable, part: f64) -> EnergyTable {
         name: a.name.clone(),
         node_nm: a.node_nm,
         voltage_v: a.voltage_v,
-        warning: a.warning.clone(),
-        scaled_rows: a.scaled_rows.clone(),
+        warning: united(a.warning.as_deref(), b.warning.as_deref()),
+        scaled_rows: [&a.scaled_rows[..], &b.scaled_rows]
+            .concat()
+            .into_iter()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
         n_rows: a.n_rows,
         add: curve(&a.add, &b.add),
         multiply: curve(&a.multiply, &b.multiply),

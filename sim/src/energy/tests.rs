@@ -48,7 +48,7 @@ fn events() -> (Counts, ToggleCounts) {
 }
 
 fn layer<'a>(counts: &'a Counts, toggles: Option<&'a ToggleCounts>) -> Priced<'a> {
-    Priced { counts, toggles, input_bits: 8, output_bits: 8 }
+    Priced { counts, toggles, input_bits: 8.0, output_bits: 8 }
 }
 
 #[track_caller]

@@ -1,7 +1,7 @@
 //! The engines: operand registers, adder trees, accumulators, and the move to the shadow bank.
 
 use super::{Job, Round, State};
-use crate::arch::ClockGating;
+use crate::arch::{Architecture, ClockGating, FlipFlops};
 use crate::mapping::StepIndex;
 
 impl Job<'_> {
@@ -137,10 +137,13 @@ impl Job<'_> {
 
     /// `clock_gating = none`: an edge clocks all flip-flops but the operand registers.
     pub(super) fn clock_everything(&self, state: &mut State) {
-        let mut all = *self.arch.flip_flops();
-        all.operand = 0;
-        state.counts.flip_flop_cycles += all;
+        state.counts.flip_flop_cycles += all_at_an_edge(self.arch);
     }
+}
+
+/// The flip-flops that an edge clocks where nothing is gated.
+pub(super) fn all_at_an_edge(arch: &Architecture) -> FlipFlops {
+    FlipFlops { operand: 0, ..*arch.flip_flops() }
 }
 
 /// Two's complement of this many bits.

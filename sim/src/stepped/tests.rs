@@ -129,6 +129,13 @@ fn the_vector_unit_by_hand() {
         &arch,
     );
     assert_eq!((counts.cycles.0, counts.vector_elements, counts.vector_reads), (8, 10, 20));
+    // Without clock gating the array has its clock meanwhile, at each of the 8 edges.
+    let all = arch.flip_flops();
+    assert_eq!(arch.clock_gating, ClockGating::None);
+    assert_eq!(counts.flip_flop_cycles.total(), 8 * (all.total() - all.operand));
+    let idle = tiny(|p| p.clock_gating = ClockGating::Idle);
+    let work = VectorWork { elements: 10, multiplies: 20, adds: 10, reads: 20, writes: 10 };
+    assert_eq!(run_vector(&work, &idle).flip_flop_cycles.total(), 0);
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 
-use crate::arch::Architecture;
+use crate::arch::{Architecture, ClockGating};
 use crate::counts::Counts;
 use crate::mapping::VectorWork;
+
+use super::engine::all_at_an_edge;
 
 /// The vector unit's registers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,10 +41,13 @@ impl VectorState {
 /// Runs a layer of the vector unit to its last write.
 pub fn run_vector(work: &VectorWork, arch: &Architecture) -> Counts {
     let mut state = VectorState::reset(work, arch);
+    let mut counts = Counts::default();
     while state.written < work.elements {
         state.step(arch);
+        if arch.clock_gating == ClockGating::None {
+            counts.flip_flop_cycles += all_at_an_edge(arch);
+        }
     }
-    let mut counts = Counts::default();
     counts.cycles.0 = state.edge;
     counts.vector_cycles.0 = state.edge;
     counts.vector_elements = state.written;
