@@ -257,3 +257,30 @@ fn results_of_commands_at_the_same_time_are_all_kept() {
         assert_eq!(record.warnings[0], warning);
     }
 }
+
+#[test]
+fn a_table_of_other_engines_says_so() {
+    let folder = folder();
+    let warnings = |arch: &str| {
+        let arguments =
+            format!("simulate net.safetensors --arch {arch} --energy sky130 --any-clock --json");
+        let output = tridot(folder.path(), &arguments);
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let warnings = report["warnings"].as_array().unwrap().clone();
+        warnings.into_iter().map(|warning| warning.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let of_engines =
+        |warning: &&String| warning.starts_with("prices and slowest path are of engines");
+    assert_eq!(warnings("edge").iter().filter(of_engines).count(), 0);
+    let serial = warnings("serial");
+    assert_eq!(
+        serial.iter().find(of_engines).unwrap(),
+        "prices and slowest path are of engines with activation_bits_per_step 8, not 1; \
+         zero_trits none, not gate: not calibrated"
+    );
+    let segments = warnings("segments");
+    assert!(
+        segments.iter().find(of_engines).unwrap().contains("segments 1, not 2"),
+        "{segments:?}"
+    );
+}

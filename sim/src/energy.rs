@@ -23,7 +23,7 @@ pub use prices::{Priced, Prices};
 pub use rows::{Group, Net};
 pub use sizes::{EnergyTables, FORMAT};
 pub use storage::{Memory, Storage};
-pub use table::{Calibration, EnergyTable};
+pub use table::{CalibratedEngine, Calibration, EnergyTable};
 
 macro_rules! breakdown {
     ($($(#[$doc:meta])* $field:ident,)*) => {

@@ -43,7 +43,8 @@ fn files() -> Vec<String> {
         row("select.y", "fJ", ""),
         row("control.array", "fJ", ""),
         row("control.column", "fJ", ""),
-        "\n[calibration]\nlanes = 16\nbranches = 2\ntree_levels_per_stage = 2\nmean_error_percent = 2.5\n\
+        "\n[calibration]\nlanes = 16\nbranches = 2\ntree_levels_per_stage = 2\nactivation_bits_per_step = 8\naccumulator_bits = 32\n\
+         zero_trits = \"none\"\nsegments = 1\nscaler_stages = 4\nmean_error_percent = 2.5\n\
          worst_error_percent = 9\narray_mean_error_percent = 5\narray_worst_error_percent = 9\nlibrary = \"l\"\n\
          recipe = \"r\"\nsimulation = \"s\"\nwire_load = \"w\"\nwindows = \"53\"\n"
             .to_owned(),

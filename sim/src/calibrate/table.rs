@@ -8,7 +8,7 @@ use super::power::Power;
 use super::stimulus::Stimulus;
 use crate::Error;
 use crate::arch::Architecture;
-use crate::energy::{EnergyTables, FORMAT, MULTIPLIER_NETS, Net};
+use crate::energy::{CalibratedEngine, EnergyTables, FORMAT, MULTIPLIER_NETS, Net};
 use crate::limits::MAX_Y_BITS;
 
 /// The table whose memories stand in, and the supply that they are at.
@@ -134,7 +134,10 @@ impl Writer {
         let below = self.below;
         self.line(&format!("warning = \"{warning}\"\n\n[{below}calibration]"));
         self.line(&format!("lanes = {}\nbranches = {}", arch.lanes, arch.branches));
-        self.line(&format!("tree_levels_per_stage = {}", arch.tree_levels_per_stage));
+        for (key, value) in CalibratedEngine::of(arch).parameters() {
+            let value = if key == "zero_trits" { quoted(&value) } else { value };
+            self.line(&format!("{key} = {value}"));
+        }
         self.line(&format!("mean_error_percent = {:.2}", errors_percent.0));
         self.line(&format!("worst_error_percent = {:.2}", errors_percent.1));
         self.line(&format!("array_mean_error_percent = {:.2}", array_percent.0));

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::rows::{Group, Net};
+use crate::arch::ZeroTrits;
 
 /// What decides how a file is read: its version, so that another version is named as such before its keys are judged, and
 /// whether it has several sizes.
@@ -68,6 +69,11 @@ pub(super) struct RawCalibration {
     pub(super) lanes: i64,
     pub(super) branches: i64,
     pub(super) tree_levels_per_stage: i64,
+    pub(super) activation_bits_per_step: i64,
+    pub(super) accumulator_bits: i64,
+    pub(super) zero_trits: ZeroTrits,
+    pub(super) segments: i64,
+    pub(super) scaler_stages: i64,
     pub(super) mean_error_percent: f64,
     pub(super) worst_error_percent: f64,
     pub(super) array_mean_error_percent: f64,

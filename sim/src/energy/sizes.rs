@@ -171,9 +171,8 @@ fn difference(a: &EnergyTable, b: &EnergyTable) -> Option<&'static str> {
     let widths = |table: &EnergyTable| {
         [&table.add, &table.multiply, &table.area_add, &table.area_multiply].map(Curve::sizes)
     };
-    let stages = |table: &EnergyTable| {
-        table.calibrations.iter().map(|one| one.tree_levels_per_stage).collect::<Vec<_>>()
-    };
+    let engines =
+        |table: &EnergyTable| table.calibrations.iter().map(|one| one.engine).collect::<Vec<_>>();
     #[expect(
         clippy::float_cmp,
         reason = "nodes and supplies are names: nothing is computed from them"
@@ -181,7 +180,7 @@ fn difference(a: &EnergyTable, b: &EnergyTable) -> Option<&'static str> {
     let differences = [
         (a.node_nm != b.node_nm, "node_nm"),
         (a.voltage_v != b.voltage_v, "voltage_v"),
-        (stages(a) != stages(b), "tree_levels_per_stage"),
+        (engines(a) != engines(b), "what else their engines are"),
         (nets(a) != nets(b), "their rows of toggle"),
         (handovers(a) != handovers(b), "their rows of hand-overs"),
         (optional(a) != optional(b), "their single rows"),

@@ -6,7 +6,7 @@ use super::curve::{Curve, Grid};
 use super::raw::{self, Raw, Row};
 use super::rows::{Group, Net};
 use crate::Error;
-use crate::arch::Architecture;
+use crate::arch::{Architecture, ZeroTrits};
 
 /// The largest value of a row, in any unit: beyond every technology, and far from overflow.
 const MAX_VALUE: f64 = 1e9;
@@ -70,6 +70,53 @@ pub struct EnergyTable {
     pub calibrations: Vec<Calibration>,
 }
 
+/// Parameters of a calibrated engine and its scaler, besides lanes and branches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CalibratedEngine {
+    /// Adder levels between two tree registers.
+    pub tree_levels_per_stage: usize,
+    /// Bits of a code in a step.
+    pub activation_bits_per_step: usize,
+    /// Bits of an accumulator.
+    pub accumulator_bits: usize,
+    /// Whether operand registers are gated.
+    pub zero_trits: ZeroTrits,
+    /// Segments of the tree that depthwise layers leave it at; 1 without.
+    pub segments: usize,
+    /// Stages of the scaler.
+    pub scaler_stages: usize,
+}
+
+impl CalibratedEngine {
+    /// Those of an architecture.
+    pub fn of(arch: &Architecture) -> Self {
+        Self {
+            tree_levels_per_stage: arch.tree_levels_per_stage,
+            activation_bits_per_step: arch.activation_bits_per_step as usize,
+            accumulator_bits: arch.accumulator_bits as usize,
+            zero_trits: arch.zero_trits,
+            segments: arch.segments(),
+            scaler_stages: arch.scaler_stages,
+        }
+    }
+
+    /// Every parameter with its key and its value.
+    pub fn parameters(&self) -> [(&'static str, String); 6] {
+        let zero_trits = match self.zero_trits {
+            ZeroTrits::None => "none",
+            ZeroTrits::Gate => "gate",
+        };
+        [
+            ("tree_levels_per_stage", self.tree_levels_per_stage.to_string()),
+            ("activation_bits_per_step", self.activation_bits_per_step.to_string()),
+            ("accumulator_bits", self.accumulator_bits.to_string()),
+            ("zero_trits", zero_trits.to_owned()),
+            ("segments", self.segments.to_string()),
+            ("scaler_stages", self.scaler_stages.to_string()),
+        ]
+    }
+}
+
 /// How a table was calibrated: on which engine, and how far it was off windows that it was not fitted to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Calibration {
@@ -77,8 +124,8 @@ pub struct Calibration {
     pub lanes: usize,
     /// Branches of the engine.
     pub branches: usize,
-    /// Adder levels between two tree registers of the engine.
-    pub tree_levels_per_stage: usize,
+    /// What else the engine and its scaler were.
+    pub engine: CalibratedEngine,
     /// Mean of the cross-validated relative errors' amounts.
     pub mean_error_percent: f64,
     /// The largest of them.
@@ -388,7 +435,17 @@ fn calibration(place: &str, raw: raw::RawCalibration) -> Result<Calibration, Err
     Ok(Calibration {
         lanes: size("lanes", raw.lanes)?,
         branches: size("branches", raw.branches)?,
-        tree_levels_per_stage: size("tree_levels_per_stage", raw.tree_levels_per_stage)?,
+        engine: CalibratedEngine {
+            tree_levels_per_stage: size("tree_levels_per_stage", raw.tree_levels_per_stage)?,
+            activation_bits_per_step: size(
+                "activation_bits_per_step",
+                raw.activation_bits_per_step,
+            )?,
+            accumulator_bits: size("accumulator_bits", raw.accumulator_bits)?,
+            zero_trits: raw.zero_trits,
+            segments: size("segments", raw.segments)?,
+            scaler_stages: size("scaler_stages", raw.scaler_stages)?,
+        },
         mean_error_percent: raw.mean_error_percent,
         worst_error_percent: raw.worst_error_percent,
         array_mean_error_percent: mean,

@@ -310,6 +310,8 @@ fn sizes(sizes: &[(usize, usize, f64, f64)]) -> String {
         let head = format!(
             "\n[[size]]\nformat = 1\nname = \"hand-{lanes}x{branches}\"\nnode_nm = 45\nvoltage_v = 0.9\n\
              [size.calibration]\nlanes = {lanes}\nbranches = {branches}\ntree_levels_per_stage = 2\n\
+             activation_bits_per_step = 8\naccumulator_bits = 32\nzero_trits = \"none\"\n\
+             segments = 1\nscaler_stages = 4\n\
              mean_error_percent = 1.0\nworst_error_percent = 2.0\narray_mean_error_percent = 1.0\narray_worst_error_percent = 2.0\n\
              library = \"l\"\nrecipe = \"r\"\nsimulation = \"s\"\nwire_load = \"w\"\nwindows = \"none\"\n"
         );
@@ -387,9 +389,9 @@ fn sizes_that_are_no_grid_or_differ_are_refused() {
     let changed = |from: &str, to: &str| refusal(&two.replacen(from, to, 1));
     let differ = |what: &str| format!("{place}: sizes `hand-8x1` and `hand-16x1` differ in {what}");
     assert_eq!(changed("node_nm = 45", "node_nm = 7"), differ("node_nm"));
-    assert_eq!(changed("per_stage = 2", "per_stage = 4"), differ("tree_levels_per_stage"));
+    assert_eq!(changed("per_stage = 2", "per_stage = 4"), differ("what else their engines are"));
     assert_eq!(changed("toggle.leaves", "toggle.tree"), differ("their rows of toggle"));
-    assert_eq!(changed("bits = 32", "bits = 16"), differ("the widths of their rows"));
+    assert_eq!(changed("\nbits = 32", "\nbits = 16"), differ("the widths of their rows"));
     assert_eq!(
         changed(
             "\n[size.calibration]",

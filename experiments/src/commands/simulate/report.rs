@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 use tridot_sim::arch::Architecture;
 use tridot_sim::counts::Counts;
-use tridot_sim::energy::{Breakdown, Calibration, EnergyTable, Memory};
+use tridot_sim::energy::{Breakdown, CalibratedEngine, Calibration, EnergyTable, Memory};
 use tridot_sim::fast::{self, Lift};
 use tridot_sim::network::Network;
 use tridot_sim::outcome::Limiter;
@@ -128,6 +128,23 @@ fn ops(network: &Network, images: usize) -> u64 {
     2 * images as u64 * macs.sum::<u64>()
 }
 
+/// In what else the calibrated engines differ: prices and slowest path are theirs.
+fn of_engines_built_otherwise(table: &EnergyTable, arch: &Architecture) -> Option<String> {
+    let theirs = table.calibrations.first()?.engine.parameters();
+    let ours = CalibratedEngine::of(arch).parameters();
+    let differences: Vec<_> = theirs
+        .iter()
+        .zip(&ours)
+        .filter(|(theirs, ours)| theirs != ours)
+        .map(|((key, theirs), (_, ours))| format!("{key} {theirs}, not {ours}"))
+        .collect();
+    if differences.is_empty() {
+        return None;
+    }
+    let differences = differences.join("; ");
+    Some(format!("prices and slowest path are of engines with {differences}: not calibrated"))
+}
+
 /// What a table's prices come from, where not from engines like those of the architecture.
 fn of_other_engines(table: &EnergyTable, arch: &Architecture) -> Option<String> {
     let of = |engine: &Calibration| (engine.lanes, engine.branches);
@@ -181,6 +198,7 @@ pub(super) fn warnings(simulation: &Simulation) -> Vec<String> {
         warnings.push(format!("the clock is beyond {most} MHz, the table's slowest path"));
     }
     warnings.extend(of_other_engines(table, arch));
+    warnings.extend(of_engines_built_otherwise(table, arch));
     warnings.extend(table.warning.clone());
     warnings
 }
