@@ -76,7 +76,8 @@ impl Library {
             }
             library.names.push(name.to_owned());
             merged::templates(group, &mut templates, &mut library.merged);
-            let reader = cells::Reader { library: group, place, text, units };
+            let templates = table::templates(group);
+            let reader = cells::Reader { library: group, templates, place, text, units };
             library.add(&reader, &mut silent)?;
         }
         library.merged.push_str("}\n");
@@ -90,15 +91,17 @@ impl Library {
     ) -> Result<(), Error> {
         for group in reader.library.all("cell") {
             let Some(cell) = reader.cell(group)? else { continue };
-            let (line, _) = reader.at(group);
+            let line = || reader.at(group).0;
             if cell.outputs.iter().any(|output| output.energy.is_empty()) {
-                silent.get_or_insert(format!("{line}: cell `{}` has no internal_power", cell.name));
+                silent.get_or_insert_with(|| {
+                    format!("{}: cell `{}` has no internal_power", line(), cell.name)
+                });
                 continue;
             }
             merged::cell(group, &mut self.merged);
             let name = cell.name.clone();
             if self.cells.insert(name.clone(), cell).is_some() {
-                return Err(Error::malformed(line, format!("cell `{name}` is there twice")));
+                return Err(Error::malformed(line(), format!("cell `{name}` is there twice")));
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use super::function::Function;
 use super::syntax::Group;
-use super::table::Table;
+use super::table::{Table, Templates};
 use super::units::Units;
 use super::{line_of, merged};
 use crate::Error;
@@ -100,6 +100,7 @@ impl Edges {
 /// Reads the cells of a file.
 pub(super) struct Reader<'r, 'a> {
     pub(super) library: &'r Group<'a>,
+    pub(super) templates: Templates<'r, 'a>,
     pub(super) place: &'r str,
     pub(super) text: &'r str,
     pub(super) units: Units,
@@ -205,8 +206,7 @@ impl Reader<'_, '_> {
         if pin.value("three_state").is_some() {
             return Ok(None);
         }
-        let (_, place) = self.at(pin);
-        let function = Function::parse(&place, text)?;
+        let function = Function::parse(&|| self.at(pin).1, text)?;
         let state = cell.group("ff").and_then(|ff| Some((ff, flip_flop(ff, inputs)?.1)));
         let (function, is_inverted) = if let Some((ff, takes_complement)) = state {
             let (of, is_complement) = plain(&function);
@@ -292,7 +292,7 @@ impl Reader<'_, '_> {
     }
 
     fn table(&self, pin: &Group<'_>, group: &Group<'_>, factor: f64) -> Result<Table, Error> {
-        Table::read(self.library, group, &self.units, factor)
+        Table::read(&self.templates, group, &self.units, factor)
             .map_err(|reason| {
                 Error::malformed(format!("{}, {}", self.at(pin).1, group.name), reason)
             })
@@ -314,7 +314,7 @@ fn flip_flop(ff: &Group<'_>, inputs: &[Input]) -> Option<(FlipFlop, bool)> {
     }
     let index = |name: &str| inputs.iter().position(|input| input.name == name);
     let clock = index(ff.value("clocked_on")?)?;
-    let next = Function::parse("", ff.value("next_state")?).ok()?;
+    let next = Function::parse(&String::new, ff.value("next_state")?).ok()?;
     let (name, is_complement) = plain(&next);
     let data = index(name?)?;
     Some((FlipFlop { clock, data }, is_complement))

@@ -4,6 +4,8 @@ use crate::Error;
 
 /// How deep parentheses may lie in each other.
 const MAX_DEPTH: usize = 32;
+/// Operators and pins of an expression, and so how deep its tree is at most.
+const MAX_TERMS: usize = 1024;
 
 /// A Boolean expression over pins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +26,8 @@ pub enum Function {
 
 impl Function {
     /// Reads an expression; `place` names where it stands.
-    pub(super) fn parse(place: &str, text: &str) -> Result<Self, Error> {
-        let mut parser = Parser { place, text, at: 0, depth: 0 };
+    pub(super) fn parse(place: &dyn Fn() -> String, text: &str) -> Result<Self, Error> {
+        let mut parser = Parser { place, text, at: 0, depth: 0, terms: 0 };
         let function = parser.or()?;
         if parser.peek().is_some() {
             return Err(parser.wrong());
@@ -64,16 +66,27 @@ impl Function {
 
 /// From the loosest to the tightest: or, and, exclusive or, not.
 struct Parser<'a> {
-    place: &'a str,
+    place: &'a dyn Fn() -> String,
     text: &'a str,
     at: usize,
     depth: usize,
+    terms: usize,
 }
 
 impl Parser<'_> {
+    /// One operator or pin more.
+    fn count(&mut self) -> Result<(), Error> {
+        self.terms += 1;
+        if self.terms <= MAX_TERMS {
+            return Ok(());
+        }
+        let limit = format!("at most {MAX_TERMS}");
+        Err(Error::limit((self.place)(), "operators and pins of a function", limit, "more"))
+    }
+
     fn wrong(&self) -> Error {
         let reason = format!("byte {} of the function `{}` cannot be read", self.at, self.text);
-        Error::malformed(self.place, reason).on_one_line()
+        Error::malformed((self.place)(), reason).on_one_line()
     }
 
     /// The next byte that is no space.
@@ -92,6 +105,7 @@ impl Parser<'_> {
     fn or(&mut self) -> Result<Function, Error> {
         let mut left = self.and()?;
         while self.eat(b"|+") {
+            self.count()?;
             left = Function::Or(Box::new(left), Box::new(self.and()?));
         }
         Ok(left)
@@ -105,6 +119,7 @@ impl Parser<'_> {
             if !self.eat(b"&*") && !self.peek().is_some_and(begins) {
                 return Ok(left);
             }
+            self.count()?;
             left = Function::And(Box::new(left), Box::new(self.xor()?));
         }
     }
@@ -112,6 +127,7 @@ impl Parser<'_> {
     fn xor(&mut self) -> Result<Function, Error> {
         let mut left = self.not()?;
         while self.eat(b"^") {
+            self.count()?;
             left = Function::Xor(Box::new(left), Box::new(self.not()?));
         }
         Ok(left)
@@ -134,6 +150,7 @@ impl Parser<'_> {
             self.pin()?
         };
         while self.eat(b"'") {
+            self.count()?;
             one = Function::Not(Box::new(one));
         }
         self.depth -= 1;
@@ -141,6 +158,7 @@ impl Parser<'_> {
     }
 
     fn pin(&mut self) -> Result<Function, Error> {
+        self.count()?;
         self.peek();
         let rest = &self.text.as_bytes()[self.at..];
         let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_[]".contains(byte);
@@ -164,22 +182,34 @@ mod tests {
 
     #[test]
     fn every_way_to_write_an_expression() {
-        let verilog = |text| Function::parse("f", text).unwrap().verilog(&str::to_owned);
+        let verilog =
+            |text| Function::parse(&|| "f".to_owned(), text).unwrap().verilog(&str::to_owned);
         assert_eq!(verilog("(!A) | (!B)"), "(~A | ~B)");
         assert_eq!(verilog("A B + C'"), "((A & B) | ~C)");
         assert_eq!(verilog("A*B^C"), "(A & (B ^ C))");
         assert_eq!(verilog("!(A&!B)"), "~(A & ~B)");
         assert_eq!(verilog("1"), "1'b1");
         let mut pins = Vec::new();
-        Function::parse("f", "A&(B|A)").unwrap().pins(&mut |pin| pins.push(pin.to_owned()));
+        Function::parse(&|| "f".to_owned(), "A&(B|A)")
+            .unwrap()
+            .pins(&mut |pin| pins.push(pin.to_owned()));
         assert_eq!(pins, ["A", "B", "A"]);
     }
 
     #[test]
     fn what_is_no_expression_is_refused() {
         for text in ["", "A &", "(A", "A)", "A ? B", "é", &"(".repeat(100), &"!".repeat(100)] {
-            let error = Function::parse("f", text).unwrap_err().to_string();
+            let error = Function::parse(&|| "f".to_owned(), text).unwrap_err().to_string();
             assert!(error.contains("cannot be read"), "{error}");
+        }
+        for (one, next) in [("A", "'"), ("A", "|A"), ("A", "&A"), ("A", "^A"), ("A", " A")] {
+            let error =
+                Function::parse(&|| "f".to_owned(), &format!("{one}{}", next.repeat(300_000)))
+                    .unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "f: operators and pins of a function must be at most 1024, got more"
+            );
         }
     }
 }

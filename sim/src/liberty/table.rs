@@ -1,5 +1,7 @@
 //! Tables over the slope of an input and the load of an output.
 
+use std::collections::BTreeMap;
+
 use super::syntax::Group;
 use super::units::Units;
 
@@ -24,19 +26,28 @@ enum Axis {
     OtherSlope,
 }
 
+/// The templates of a library's tables, by name.
+pub(super) type Templates<'r, 'a> = BTreeMap<&'a str, &'r Group<'a>>;
+
+/// Those of a library; of several of one name the first.
+pub(super) fn templates<'r, 'a>(library: &'r Group<'a>) -> Templates<'r, 'a> {
+    let mut templates = BTreeMap::new();
+    for group in library.groups.iter().filter(|group| group.name.ends_with("_template")) {
+        templates.entry(group.argument()).or_insert(group);
+    }
+    templates
+}
+
 impl Table {
-    /// Reads a table group of a library; its values are multiplied by `factor`. A refusal is a reason, to be read after the place.
+    /// Reads a table group; its values are multiplied by `factor`. A refusal is a reason, to be read after the place.
     pub(super) fn read(
-        library: &Group<'_>,
+        templates: &Templates<'_, '_>,
         group: &Group<'_>,
         units: &Units,
         factor: f64,
     ) -> Result<Self, String> {
         let name = group.argument();
-        let template = library
-            .groups
-            .iter()
-            .find(|template| template.name.ends_with("_template") && template.argument() == name);
+        let template = templates.get(name).copied();
         let axes = [1, 2].map(|i| axis(template, i)).into_iter();
         let axes = axes.collect::<Result<Vec<_>, _>>()?;
         let mut table = Self { slopes_ps: vec![0.0], loads_ff: vec![0.0], values: Vec::new() };
@@ -161,7 +172,7 @@ mod tests {
         );
         let library = parse("f", &text).unwrap();
         let group = library.groups.last().unwrap();
-        Table::read(&library, group, &UNITS, 10.0)
+        Table::read(&templates(&library), group, &UNITS, 10.0)
     }
 
     #[test]
