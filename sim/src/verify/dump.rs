@@ -94,9 +94,15 @@ impl Format {
                 format!("value {index} of the {} has unknown bits: `{unknown}`", self.what);
             return Err(Error::malformed(place, reason));
         }
-        let number = u64::from_str_radix(&digits, 16).map_err(|_| {
-            Error::malformed(place, format!("`{}` is no hexadecimal number", word.escape_debug()))
-        })?;
+        // `from_str_radix` would take a sign.
+        let are_digits = digits.chars().all(|c| c.is_ascii_hexdigit());
+        let number =
+            u64::from_str_radix(&digits, 16).ok().filter(|_| are_digits).ok_or_else(|| {
+                Error::malformed(
+                    place,
+                    format!("`{}` is no hexadecimal number", word.escape_debug()),
+                )
+            })?;
         let [narrow, wide] = [self.bits, self.wide].map(|bits| bits.div_ceil(4) as usize);
         let value = match digits.len() {
             n if n == narrow => self.extended(number, self.bits),

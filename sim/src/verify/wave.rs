@@ -89,6 +89,52 @@ fn unreadable(error: &std::io::Error) -> Error {
     Error::malformed("waveform", error.to_string())
 }
 
+/// The deepest scope.
+const MAX_DEPTH: usize = 1024;
+/// The longest path of a signal.
+const MAX_PATH_BYTES: usize = 4096;
+
+/// The scopes around what is declared.
+#[derive(Debug, Default)]
+struct Scopes {
+    /// Their names with a dot behind each, and perhaps a signal's.
+    path: String,
+    /// Where the path of each ends.
+    ends: Vec<usize>,
+}
+
+impl Scopes {
+    fn end(&self) -> usize {
+        self.ends.last().copied().unwrap_or(0)
+    }
+
+    fn enter(&mut self, name: &str) -> Result<(), Error> {
+        if MAX_DEPTH <= self.ends.len() {
+            let limit = format!("at most {MAX_DEPTH}");
+            return Err(Error::limit("waveform", "the depth of scopes", limit, "more"));
+        }
+        self.path_of(name)?;
+        self.path.push('.');
+        self.ends.push(self.path.len());
+        Ok(())
+    }
+
+    fn leave(&mut self) {
+        self.ends.pop();
+    }
+
+    /// The path of a signal in them.
+    fn path_of(&mut self, name: &str) -> Result<&str, Error> {
+        self.path.truncate(self.end());
+        if MAX_PATH_BYTES < self.path.len() + name.len() {
+            let limit = format!("at most {MAX_PATH_BYTES}");
+            return Err(Error::limit("waveform", "the bytes of a path", limit, "more"));
+        }
+        self.path.push_str(name);
+        Ok(&self.path)
+    }
+}
+
 /// A signal and its value, most significant digit first.
 #[derive(Debug, Clone, Default)]
 struct Watched {
@@ -150,6 +196,12 @@ impl<'a> Sampler<'a> {
                 let place = format!("waveform, signal `{}`", path.escape_debug());
                 let limit = format!("a multiple of {unit} between {unit} and {MAX_BITS}");
                 return Err(Error::limit(place, "the bits", limit, bits));
+            }
+            if !watched.id.is_empty() && watched.id != id {
+                let place = format!("waveform, signal `{}`", path.escape_debug());
+                let reason =
+                    "is declared more than once with values of its own: an array, or bit by bit";
+                return Err(Error::malformed(place, reason));
             }
             watched.id = id.to_vec();
             watched.value = vec![b'x'; bits];

@@ -3,7 +3,7 @@
 use std::io::{BufRead, Cursor, Read as _, Seek, SeekFrom};
 
 use super::lz::{Packing, unpack};
-use super::{Sampler, unreadable};
+use super::{Sampler, Scopes, unreadable};
 use crate::Error;
 
 mod block;
@@ -12,10 +12,8 @@ use block::Block;
 
 /// The longest block that is read into memory whole.
 const MAX_BLOCK_BYTES: u64 = 1 << 30;
-/// The most signals.
-const MAX_SIGNALS: u64 = 1 << 26;
-/// The deepest scope.
-const MAX_DEPTH: usize = 1024;
+/// The most signals: each takes 20 bytes, whether it is watched or not, and almost none in a packed file.
+const MAX_SIGNALS: u64 = 1 << 22;
 
 // Kinds of blocks.
 const HEADER: u8 = 0;
@@ -172,22 +170,17 @@ fn hierarchy_of(kind: u8, bytes: &[u8]) -> Result<Vec<u8>, Error> {
 /// Declares all signals; which handles are watched.
 fn declarations(hierarchy: &[u8], sampler: &mut Sampler<'_>) -> Result<Vec<usize>, Error> {
     let mut bytes = Bytes(hierarchy);
-    let mut scopes: Vec<String> = Vec::new();
+    let mut scopes = Scopes::default();
     let mut signals = 0;
     let mut handles = Vec::new();
     while let Some(kind) = bytes.next() {
         match kind {
             SCOPE => {
                 bytes.byte()?;
-                scopes.push(bytes.text()?);
+                scopes.enter(&bytes.text()?)?;
                 bytes.text()?;
-                if MAX_DEPTH < scopes.len() {
-                    return Err(broken("scopes are nested too deep"));
-                }
             }
-            UP_SCOPE => {
-                scopes.pop();
-            }
+            UP_SCOPE => scopes.leave(),
             ATTRIBUTE => {
                 bytes.take(2)?;
                 bytes.text()?;
@@ -202,11 +195,11 @@ fn declarations(hierarchy: &[u8], sampler: &mut Sampler<'_>) -> Result<Vec<usize
                 let handle = if alias == 0 { signals } else { alias };
                 // A range may follow the name, as may a space before it.
                 let name = name.split(['[', ' ']).next().unwrap_or_default();
-                let path = scopes.iter().map(String::as_str).chain([name]).collect::<Vec<_>>();
                 let bits = usize::try_from(bits).unwrap_or(usize::MAX);
                 let index = handle.checked_sub(1).and_then(|index| usize::try_from(index).ok());
                 let index = index.ok_or_else(|| broken("a signal has no number"))?;
-                if sampler.declare(&path.join("."), index.to_string().as_bytes(), bits)? {
+                let path = scopes.path_of(name)?;
+                if sampler.declare(path, index.to_string().as_bytes(), bits)? {
                     handles.push(index);
                 }
             }

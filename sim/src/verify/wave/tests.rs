@@ -84,6 +84,20 @@ fn broken_waveforms_are_refused_with_edge_and_signal() {
     for (toml, vcd, refusal) in refusals {
         assert_eq!(read(toml, &vcd).unwrap_err(), refusal);
     }
+    // Bits that are dumped one by one have one path, and values of their own.
+    let second = "$var wire 4 $ at [3:0] $end\n$var wire 4 + at [7:4] $end\n";
+    let apart = whole.replacen("$var wire 4 $ at [3:0] $end\n", second, 1);
+    assert!(
+        read_bytes(TOML, apart.as_bytes())
+            .unwrap_err()
+            .contains("`t.m.at`: is declared more than once")
+    );
+    let deep = |scope: &str, n: usize| read_bytes(TOML, scope.repeat(n).as_bytes()).unwrap_err();
+    assert!(
+        deep("$scope module a $end ", 1025).contains("the depth of scopes must be at most 1024")
+    );
+    let long = format!("$scope module {} $end ", "a".repeat(1000));
+    assert!(deep(&long, 5).contains("the bytes of a path must be at most 4096"));
     assert_eq!(
         read(&TOML.replace("format = 1", "format = 2"), &whole).unwrap_err(),
         "signals: format must be 1, got 2"

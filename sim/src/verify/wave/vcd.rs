@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use super::{MAX_BITS, Sampler, unreadable};
+use super::{MAX_BITS, Sampler, Scopes, unreadable};
 use crate::Error;
 
 /// The longest word: a value of the widest signal, and a few characters more.
@@ -52,7 +52,7 @@ fn declarations(
     words: &mut Words<'_, impl BufRead>,
     sampler: &mut Sampler<'_>,
 ) -> Result<(), Error> {
-    let mut scopes: Vec<String> = Vec::new();
+    let mut scopes = Scopes::default();
     while words.next()? {
         let keyword = words.word.clone();
         if !keyword.starts_with(b"$") {
@@ -61,17 +61,15 @@ fn declarations(
         let rest = words.up_to_end()?;
         match &*keyword {
             b"$enddefinitions" => break,
-            b"$scope" => scopes.push(rest.get(1).cloned().unwrap_or_default()),
-            b"$upscope" => {
-                scopes.pop();
-            }
+            b"$scope" => scopes.enter(rest.get(1).map_or("", String::as_str))?,
+            b"$upscope" => scopes.leave(),
             b"$var" => {
                 let [_, bits, id, name, ..] = &rest[..] else {
                     return Err(Error::malformed("waveform", "a $var is cut short"));
                 };
                 let name = name.split('[').next().unwrap_or_default();
-                let path = scopes.iter().map(String::as_str).chain([name]).collect::<Vec<_>>();
-                sampler.declare(&path.join("."), id.as_bytes(), bits.parse().unwrap_or(0))?;
+                let path = scopes.path_of(name)?;
+                sampler.declare(path, id.as_bytes(), bits.parse().unwrap_or(0))?;
             }
             _ => {}
         }
