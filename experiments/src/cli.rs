@@ -21,7 +21,7 @@ mod rtl;
 pub(crate) use bench::{Allocator, BenchArgs, Measured, TrainingBenchArgs};
 pub(crate) use calibrate::{CalibrateArgs, LibraryArgs, RtlEnergyArgs};
 pub(crate) use files::{ComplexityArgs, InspectArgs};
-pub(crate) use line::line;
+pub(crate) use line::{line, word};
 pub(crate) use machine::{ArchsArgs, EnergiesArgs, Model, ReportArgs, SimulateArgs};
 #[cfg(feature = "train")]
 pub(crate) use networks::{

@@ -265,6 +265,22 @@ pub(crate) fn part_folder(within: &Path) -> Result<tempfile::TempDir> {
     folder.with_context(|| within.display().to_string())
 }
 
+/// Removes a folder with all that is in it, if it is there.
+pub(crate) fn remove_folder(folder: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        result => result.with_context(|| folder.display().to_string()),
+    }
+}
+
+/// Removes a file, if it is there: what it says is of before.
+pub(crate) fn remove_stale(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        result => result.with_context(|| path.display().to_string()),
+    }
+}
+
 /// Gives it its name. If another process was faster, that one's stays.
 pub(crate) fn finish_folder(part: tempfile::TempDir, folder: &Path) -> Result<()> {
     let renamed = std::fs::rename(part.path(), folder);

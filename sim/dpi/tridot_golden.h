@@ -37,7 +37,7 @@ long long tridot_golden_accumulator(tridot_golden *handle, int index, int plane)
 int tridot_golden_start(tridot_golden *handle);
 /* One clock edge; returns 1 while outputs are still to be written, 0 after the last. */
 int tridot_golden_step(tridot_golden *handle);
-/* After a step: registers of the array, as the RTL has them; outputs written at that edge. */
+/* After a step: registers of the array, as the RTL has them; how many outputs are written so far. */
 int tridot_golden_bus_code(tridot_golden *handle, int row, int lane);
 int tridot_golden_bus_trit(tridot_golden *handle, int column, int branch, int lane);
 long long tridot_golden_register(tridot_golden *handle, int row, int column, int branch, int segment);

@@ -84,7 +84,7 @@ module tridot_bench #(
     // What must come out, and how often it did.
     logic [47:0] expected[0:OUTPUT_WORDS-1];
     logic [31:0] expected_edge[0:OUTPUT_WORDS-1];
-    int outputs, written, wrong, wrong_edges, limit;
+    int outputs, written, wrong, wrong_edges, limit, last_edge;
     string folder, dump;
     logic events;
 
@@ -117,9 +117,11 @@ module tridot_bench #(
         edges = $fopen({folder, "/edges.hex"}, "r");
         if (file == 0 || edges == 0) $fatal(1, "no outputs.hex and edges.hex in %s", folder);
         outputs = 0;
+        last_edge = 0;
         while ($fscanf(file, "%h", word) == 1 && $fscanf(edges, "%h", at) == 1) begin
             expected[outputs] = word;
             expected_edge[outputs] = at[31:0];
+            if (last_edge < expected_edge[outputs]) last_edge = expected_edge[outputs];
             outputs = outputs + 1;
         end
         $fclose(file);
@@ -153,7 +155,7 @@ module tridot_bench #(
     endtask
 
     initial begin
-        if (!$value$plusargs("limit=%d", limit)) limit = 1000000;
+        if (!$value$plusargs("limit=%d", limit)) limit = 0;
         if (!$value$plusargs("vectors=%s", folder)) $fatal(1, "a folder is needed: +vectors=<folder>");
         events = $test$plusargs("events") != 0;
         if ($value$plusargs("dump=%s", dump)) begin
@@ -161,6 +163,8 @@ module tridot_bench #(
             $dumpvars(0, machine);
         end
         expect_outputs;
+        // As long again as the last output takes, and a while: hardware that is late is told so, not cut off.
+        if (limit == 0) limit = 2 * last_edge + 10000;
         reset = 1'b1;
         start = 1'b0;
         running = 1'b0;
@@ -184,6 +188,7 @@ module tridot_bench #(
         start <= 1'b0;
         @(posedge clk);
         while (busy === 1'b1 && cycles < limit) @(posedge clk);
+        if (busy === 1'b1) $display("no end after %0d cycles", cycles);
         repeat (16) @(posedge clk);
         if (events) $display("done %0d %0d %0d", cycles, steps, stalls);
         else $display("%0d of %0d outputs, %0d wrong, %0d at another edge, %0d cycles, %0d steps, %0d stalls",

@@ -1,18 +1,18 @@
 //! A command as a shell reads it.
 
-/// The command of these arguments, without `tridot` among them; what a shell would take apart is quoted.
+/// The command of these arguments, without `tridot` among them.
 pub(crate) fn line<'a>(arguments: impl IntoIterator<Item = &'a str>) -> String {
-    let mut line = "tridot".to_owned();
-    for argument in arguments {
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./,=".contains(c);
-        line.push(' ');
-        if !argument.is_empty() && argument.chars().all(is_plain) {
-            line.push_str(argument);
-        } else {
-            line.extend(["'", &argument.replace('\'', r"'\''"), "'"]);
-        }
+    let words = arguments.into_iter().map(word);
+    std::iter::once("tridot".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// One argument, quoted where a shell would take it apart.
+pub(crate) fn word(argument: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./,=".contains(c);
+    if !argument.is_empty() && argument.chars().all(is_plain) {
+        return argument.to_owned();
     }
-    line
+    format!("'{}'", argument.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

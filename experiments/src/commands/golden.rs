@@ -8,7 +8,7 @@ use tridot_sim::vectors::{self, BENCH, COCOTB, Vectors};
 use super::rtl::layers::Subject;
 use super::rtl::library::Library;
 use super::rtl::{folder_of, not_covered};
-use crate::cli::{GoldenArgs, Verdict};
+use crate::cli::{GoldenArgs, Verdict, word};
 use crate::files::folder::{self, Contents};
 use crate::print::{Printer, grouped};
 use crate::{files, threads};
@@ -127,6 +127,7 @@ fn tell(report: &Report, printer: &Printer) {
     printer.table(&heads, report.layers.iter().map(row));
     not_covered(&report.layers_not_covered, printer);
     printer.line(format_args!(
-        "{output}: {files} files; manifest.json says what they are; sh {output}/run-icarus.sh runs them"
+        "{output}: {files} files; manifest.json says what they are; sh {} runs them",
+        word(&format!("{output}/run-icarus.sh"))
     ));
 }

@@ -65,6 +65,10 @@ struct MismatchReport {
 }
 
 pub(crate) fn run(arguments: &VerifyArgs, printer: &Printer) -> Result<Verdict> {
+    if let Some(path) = &arguments.junit {
+        files::check_writable(path)?;
+        files::remove_stale(path)?;
+    }
     let golden = Golden::read(&arguments.vectors, &arguments.layer)?;
     let Golden { network, layer_idx, vectors } = &golden;
     let verifier = Verifier::new(network, *layer_idx, vectors);

@@ -1,7 +1,7 @@
 //! The tools of hardware designers, and the simulators that they build.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -66,11 +66,21 @@ impl Tool {
             .spawn()
             .with_context(|| program.to_owned())?;
         let mut output = BufReader::new(child.stdout.take().expect("its output is piped"));
-        let result = read(&mut output);
-        // A program whose output nobody reads any more ends.
-        drop(output);
-        let output = child.wait_with_output().with_context(|| program.to_owned())?;
-        Ok((result?, String::from_utf8_lossy(&output.stderr).into_owned()))
+        let mut errors = child.stderr.take().expect("its errors are piped");
+        // Both are read at once: a program waits when one of its pipes is full.
+        let (result, said) = std::thread::scope(|scope| {
+            let said = scope.spawn(move || {
+                let mut said = Vec::new();
+                errors.read_to_end(&mut said).map(|_| said)
+            });
+            let result = read(&mut output);
+            // A program whose output nobody reads any more ends.
+            drop(output);
+            (result, said.join().expect("reading does not panic"))
+        });
+        child.wait().with_context(|| program.to_owned())?;
+        let said = said.with_context(|| program.to_owned())?;
+        Ok((result?, String::from_utf8_lossy(&said).into_owned()))
     }
 
     /// Runs the tool in a folder.

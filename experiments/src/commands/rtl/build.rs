@@ -46,7 +46,12 @@ impl Simulator {
         let is_reused = program.is_file();
         if !is_reused {
             let part = files::part_folder(kept)?;
+            check_path(part.path())?;
             build(part.path(), &arch.name, &sources, library.modules())?;
+            if !program.is_file() {
+                // A folder without its program is of no use, and the new one could not take its name.
+                files::remove_folder(&folder)?;
+            }
             files::finish_folder(part, &folder)?;
         }
         Ok(Self { program, scratch, is_reused })
@@ -70,6 +75,19 @@ impl Simulator {
         }
         Ok(Observed::parse(&said.output, image.outputs, arch).map_err(|error| error.to_string()))
     }
+}
+
+/// Refuses a folder in which make cannot build.
+fn check_path(folder: &Path) -> Result<()> {
+    let path = std::path::absolute(folder).context("the folder of builds")?;
+    if path.to_string_lossy().contains(char::is_whitespace) {
+        bail!(
+            "{}: Verilator's makefiles cannot build in a folder with spaces in its path: choose another \
+             with -o, or set TMPDIR",
+            path.display()
+        );
+    }
+    Ok(())
 }
 
 /// Builds in a folder.

@@ -33,6 +33,15 @@ impl Library {
         let names = files::names_in(folder, MAX_FILES)?;
         let mut library = BTreeMap::new();
         for name in names.into_iter().filter(|name| is_module(name)) {
+            // Tools take names apart, and one that begins with `-` for an option.
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+            if name.starts_with('-') || !name.chars().all(is_plain) {
+                bail!(
+                    "{}: names of modules must be of letters, digits, `-`, `_` and `.`, got `{}`",
+                    folder.display(),
+                    name.escape_debug()
+                );
+            }
             let text = files::read_text(&folder.join(&name))?;
             library.insert(name, text.into_bytes());
         }
@@ -88,6 +97,12 @@ mod tests {
         }
         let library = Library::of(Some(folder.path())).unwrap();
         assert_eq!(library.modules(), ["z_pkg.sv", "a.v", "b.sv", "tridot_top.sv"]);
+        for name in ["my engine.sv", "-x.v", "x;exec -- ls;.sv"] {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join(name), "// empty\n").unwrap();
+            let error = Library::of(Some(folder.path())).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("got `{name}`")), "{error}");
+        }
         let sources = library.sources(&Architecture::preset("tiny").unwrap(), Sizes::SMALL);
         assert!(sources.contains_key("defs.svh") && sources.contains_key("harness.cpp"));
         assert_ne!(sources["tridot_top.sv"], b"// empty\n");
