@@ -152,9 +152,11 @@ impl<'a> Study<'a> {
             networks.iter().any(|network| what(network) != what(networks[0]))
         };
         let bits_differ = differ(|network| network.activation_bits.clone());
-        let granularities_differ = {
-            let known: Vec<_> = networks.iter().filter_map(|network| network.granularity).collect();
-            known.iter().any(|granularity| *granularity != known[0])
+        // Among the networks of one topology.
+        let granularities_differ = |network: &NetworkInputs| {
+            let alike = networks.iter().filter(|other| other.name == network.name);
+            let mut known = alike.filter_map(|other| other.granularity);
+            known.any(|granularity| Some(granularity) != network.granularity)
         };
         let mut labels: BTreeMap<Digest, String> = BTreeMap::new();
         for network in &networks {
@@ -162,7 +164,8 @@ impl<'a> Study<'a> {
             if self.network.is_none() {
                 label = format!("{} {label}", without_data(network));
             }
-            if let Some(granularity) = network.granularity.filter(|_| granularities_differ) {
+            if let Some(granularity) = network.granularity.filter(|_| granularities_differ(network))
+            {
                 label = format!("{label}, {}", word(granularity));
             }
             if bits_differ {
