@@ -80,7 +80,9 @@ fn results(out: &Path) -> BTreeMap<String, Vec<u8>> {
     for folder in ["", "networks", "traces", "fronts", "layers", "plans"] {
         for entry in fs::read_dir(out.join(folder)).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_file() {
+            // A killed run may leave a half-written file, which nothing reads.
+            let is_hidden = path.file_name().unwrap().to_str().unwrap().starts_with(".tridot-");
+            if path.is_file() && !is_hidden {
                 let name = path.strip_prefix(out).unwrap().to_str().unwrap().to_owned();
                 files.insert(name, fs::read(path).unwrap());
             }
