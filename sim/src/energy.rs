@@ -9,6 +9,7 @@ use crate::outcome::Outcome;
 use crate::units::Picojoules;
 
 mod area;
+mod calibration;
 mod curve;
 mod prices;
 mod raw;
@@ -18,12 +19,13 @@ mod storage;
 mod table;
 
 pub use area::Area;
+pub use calibration::{CalibratedEngine, Calibration};
 pub(crate) use prices::MULTIPLIER_NETS;
 pub use prices::{Priced, Prices};
 pub use rows::{Group, Net};
 pub use sizes::{EnergyTables, FORMAT};
 pub use storage::{Memory, Storage};
-pub use table::{CalibratedEngine, Calibration, EnergyTable};
+pub use table::EnergyTable;
 
 macro_rules! breakdown {
     ($($(#[$doc:meta])* $field:ident,)*) => {
