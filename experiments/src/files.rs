@@ -273,14 +273,6 @@ pub(crate) fn remove_folder(folder: &Path) -> Result<()> {
     }
 }
 
-/// Removes a file, if it is there: what it says is of before.
-pub(crate) fn remove_stale(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        result => result.with_context(|| path.display().to_string()),
-    }
-}
-
 /// Gives it its name. If another process was faster, that one's stays.
 pub(crate) fn finish_folder(part: tempfile::TempDir, folder: &Path) -> Result<()> {
     let renamed = std::fs::rename(part.path(), folder);

@@ -67,7 +67,10 @@ struct MismatchReport {
 pub(crate) fn run(arguments: &VerifyArgs, printer: &Printer) -> Result<Verdict> {
     if let Some(path) = &arguments.junit {
         files::check_writable(path)?;
-        files::remove_stale(path)?;
+        if path.exists() {
+            // That of an earlier run must not speak for this one, should it end early.
+            files::write(path, junit::UNFINISHED.as_bytes())?;
+        }
     }
     let golden = Golden::read(&arguments.vectors, &arguments.layer)?;
     let Golden { network, layer_idx, vectors } = &golden;

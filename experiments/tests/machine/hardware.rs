@@ -46,6 +46,16 @@ fn golden_vectors_and_what_is_wrong_with_a_dump() {
     let xml = std::fs::read_to_string(folder.path().join("result.xml")).unwrap();
     assert!(xml.contains("tests=\"2\" failures=\"2\""), "{xml}");
     assert!(xml.contains("channel 2, row 0, column 0, picture 0"), "{xml}");
+    // A run that ends early does not leave the word of an earlier one, and a link stays.
+    std::fs::write(folder.path().join("edges.hex"), "x\n").unwrap();
+    let result = folder.path().join("link.xml");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("result.xml", &result).unwrap();
+    #[cfg(not(unix))]
+    std::fs::copy(folder.path().join("result.xml"), &result).unwrap();
+    output(folder.path(), "verify vectors --layer first --edges edges.hex --junit link.xml", 2);
+    assert!(std::fs::read_to_string(&result).unwrap().contains("errors=\"1\""));
+    assert_eq!(result.is_symlink(), cfg!(unix));
 }
 
 #[test]

@@ -2,6 +2,11 @@
 
 use super::{DumpReport, Report};
 
+/// Of a run that has not ended.
+pub(super) const UNFINISHED: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n\
+    <testsuite name=\"tridot verify\" tests=\"1\" errors=\"1\">\n<testcase name=\"verify\">\n\
+    <error message=\"tridot verify did not end\"/>\n</testcase>\n</testsuite>\n</testsuites>\n";
+
 pub(super) fn xml(report: &Report) -> String {
     let failures = report.dumps.iter().filter(|dump| dump.mismatches != 0).count();
     let suite = format!("tridot verify, layer `{}`", report.layer);
