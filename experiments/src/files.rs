@@ -302,11 +302,17 @@ pub(crate) fn names_in(folder: &Path, most: usize) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Makes a folder with all above it, unless it is there.
-pub(crate) fn make_all(folder: &Path) -> Result<()> {
+/// Refuses a file where a folder belongs.
+fn check_no_file(folder: &Path) -> Result<()> {
     if folder.exists() && !folder.is_dir() {
         bail!("{}: is a file, not a folder", folder.display());
     }
+    Ok(())
+}
+
+/// Makes a folder with all above it, unless it is there.
+pub(crate) fn make_all(folder: &Path) -> Result<()> {
+    check_no_file(folder)?;
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())
 }
 

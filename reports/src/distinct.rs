@@ -76,6 +76,11 @@ impl<'a> Names<'a> {
         numbered(&table.name, self.tables.get(table.name.as_str()), table.digest)
     }
 
+    /// Whether there is more than one energy table.
+    pub(crate) fn has_several_tables(&self) -> bool {
+        1 < self.tables.values().map(BTreeSet::len).sum::<usize>()
+    }
+
     /// A network: its name, numbered where nothing else in a Record tells it from another one.
     pub(crate) fn network(&self, network: &NetworkInputs) -> String {
         self.with_number(&network.name, network)

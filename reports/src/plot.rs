@@ -49,16 +49,19 @@ pub struct Figure {
 
 /// The commands of Records, each once, in order.
 fn commands<'a>(records: impl Iterator<Item = &'a Record>) -> Vec<String> {
-    let mut seen = BTreeSet::new();
-    let commands = records.map(|record| record.command.as_str());
-    commands.filter(|&command| seen.insert(command)).map(str::to_owned).collect()
+    each_once(records.map(|record| record.command.as_str())).map(str::to_owned).collect()
 }
 
-/// The warnings of Records, each once, in order.
-fn warnings<'a>(records: impl Iterator<Item = &'a Record>) -> Vec<&'a str> {
-    let mut seen = BTreeSet::new();
+/// The warnings of Records, each once, in order, as the end of a caption.
+fn warnings<'a>(records: impl Iterator<Item = &'a Record>) -> String {
     let warnings = records.flat_map(|record| &record.warnings).map(String::as_str);
-    warnings.filter(|&warning| seen.insert(warning)).collect()
+    each_once(warnings).flat_map(|warning| [" Warning: ", warning, "."]).collect()
+}
+
+/// Texts without those that came before.
+fn each_once<'a>(texts: impl Iterator<Item = &'a str>) -> impl Iterator<Item = &'a str> {
+    let mut seen = BTreeSet::new();
+    texts.filter(move |&text| seen.insert(text))
 }
 
 /// Rows as CSV text.

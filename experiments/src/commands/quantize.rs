@@ -13,7 +13,7 @@ use tridot_models::scheme::Plan;
 use tridot_models::topology::{self, Topology};
 use tridot_sim::network::{Accuracy, Network};
 
-use super::{accuracy, inspect, pictures, summary};
+use super::{accuracy, inspect, pictures, summary, train};
 use crate::cli::{QuantizeArgs, Verdict};
 use crate::files;
 use crate::print::{Printer, percent};
@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &QuantizeArgs, printer: &Printer) -> Result<Verdict
     })?;
     let set = pictures::labelled(&arguments.source, shape, classes, arguments.seed)?;
     if arguments.summary && set.is_none() {
-        bail!("{}: a summary needs labelled pictures", arguments.output.display());
+        bail!(summary::needs_labels(&arguments.output));
     }
     let exported = calibrated(arguments, &plan, &float, set.as_ref(), printer)?;
     let (network, layers) = (exported.network, exported.layers);
@@ -152,11 +152,8 @@ fn float_network(arguments: &QuantizeArgs, printer: &Printer) -> Result<FloatNet
     let path = &arguments.checkpoint;
     let place = || path.display().to_string();
     let bytes = files::read_plain(path, files::MAX_CHECKPOINT_BYTES)?;
-    let checkpoint = Checkpoint::read(&bytes).with_context(place)?;
+    let checkpoint = train::float_checkpoint(path, &bytes, printer)?;
     drop(bytes);
-    if let Some(remark) = checkpoint.remark() {
-        printer.note(format_args!("{}: {remark}", path.display()));
-    }
     let topology = match &arguments.network {
         Some(name) => files::topology(name)?,
         None => identified(&checkpoint).with_context(place)?,

@@ -26,10 +26,15 @@ pub(crate) fn check_outputs(output: &Path, with_summary: bool, inputs: &[&Path])
     Ok(())
 }
 
+/// Why there can be no summary of a network.
+pub(crate) fn needs_labels(output: &Path) -> String {
+    format!("{}: a summary needs labelled pictures", output.display())
+}
+
 /// Writes `.toml` and `.json` beside a network.
 pub(crate) fn write(output: &Path, network: &Network, cost: Cost) -> Result<()> {
     let provenance = &network.provenance;
-    let missing = || format!("{}: a summary needs labelled pictures", output.display());
+    let missing = || needs_labels(output);
     let integer = provenance.integer_accuracy.with_context(missing)?;
     let summary = Summary {
         format: 1,

@@ -148,14 +148,20 @@ fn float_network(
     topology: Topology,
     printer: &Printer,
 ) -> Result<(FloatNetwork, Digest)> {
-    let place = || path.display().to_string();
     let bytes = files::read(path, files::MAX_CHECKPOINT_BYTES)?;
-    let checkpoint = Checkpoint::read(&bytes).with_context(place)?;
+    let checkpoint = float_checkpoint(path, &bytes, printer)?;
+    let network =
+        import::float_network(&checkpoint, topology).with_context(|| path.display().to_string())?;
+    Ok((network, Digest::of(&bytes)))
+}
+
+/// A checkpoint that is taken for trained float weights; says where it is something else.
+pub(crate) fn float_checkpoint(path: &Path, bytes: &[u8], printer: &Printer) -> Result<Checkpoint> {
+    let checkpoint = Checkpoint::read(bytes).with_context(|| path.display().to_string())?;
     if let Some(remark) = checkpoint.remark() {
         printer.note(format_args!("{}: {remark}", path.display()));
     }
-    let network = import::float_network(&checkpoint, topology).with_context(place)?;
-    Ok((network, Digest::of(&bytes)))
+    Ok(checkpoint)
 }
 
 /// What a training cost, by the log beside its checkpoint.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{read, text, write};
+use super::{check_no_file, make_all, read, text, write};
 
 /// The name of the list.
 const LIST: &str = "files.txt";
@@ -33,9 +33,7 @@ pub(crate) type Contents = BTreeMap<String, Vec<u8>>;
 
 /// Refuses a folder that holds files of others, apart from `spared`; found out before the work, not after.
 pub(crate) fn check(folder: &Path, maker: &str, spared: &Path, occupied: Occupied) -> Result<()> {
-    if folder.exists() && !folder.is_dir() {
-        bail!("{}: is a file, not a folder", folder.display());
-    }
+    check_no_file(folder)?;
     if occupied == Occupied::Keep {
         return Ok(());
     }
@@ -68,12 +66,12 @@ pub(crate) fn replace(folder: &Path, maker: &str, contents: &Contents) -> Result
         let lines = std::iter::once(first.as_str()).chain(names.iter().map(String::as_str));
         lines.flat_map(|line| [line, "\n"]).collect::<String>()
     };
-    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    make_all(folder)?;
     write(&folder.join(LIST), list(&old.union(&new).cloned().collect()).as_bytes())?;
     for (name, content) in contents {
         let path = folder.join(name);
         let parent = path.parent().unwrap_or(folder);
-        fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
+        make_all(parent)?;
         write(&path, content)?;
     }
     for name in old.difference(&new) {

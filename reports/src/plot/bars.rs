@@ -7,10 +7,10 @@ use super::canvas::{Anchor, Canvas, Fill, drawing, text_width};
 use super::legend::shortened;
 use super::study::{Study, studies};
 use super::style::{FILLS, GUIDE, THIN};
-use super::{Figure, FileNames, SMALL, TEXT, WIDTH, commands, csv_of};
+use super::{Figure, FileNames, SMALL, TEXT, WIDTH, commands, csv_of, warnings};
 use crate::distinct::Names;
 use crate::number::{energy_unit, superscript, unit_of};
-use crate::record::{ENERGY_PARTS, Energy, LayerRecord, Named, Record};
+use crate::record::{ENERGY_PARTS, Energy, LayerRecord, Record};
 
 /// Records that all get figures; of more, only those on a front do.
 const MAX_RECORDS: usize = 12;
@@ -39,9 +39,8 @@ pub fn layers(records: &[Record]) -> Vec<Figure> {
             let granularity = inputs.network.granularity.map_or("", super::study::word);
             let (network, scheme) = (names.network(&inputs.network), &inputs.network.scheme);
             let architecture = names.architecture(&inputs.architecture);
-            let several =
-                |table: &&Named| stack.name == "energy" && have_several_tables(records, table);
-            let table = inputs.energy_table.as_ref().filter(several);
+            let is_told = stack.name == "energy" && names.has_several_tables();
+            let table = inputs.energy_table.as_ref().filter(|_| is_told);
             let table = table.map_or(String::new(), |table| names.table(table));
             let parts = [&network, scheme, granularity, architecture, stack.name, &table];
             let name = file_names.take(&parts);
@@ -55,11 +54,6 @@ pub fn layers(records: &[Record]) -> Vec<Figure> {
         }
     }
     figures
-}
-
-/// Whether there are Records of another energy table.
-fn have_several_tables(records: &[Record], table: &Named) -> bool {
-    records.iter().any(|record| record.inputs.energy_table.as_ref().is_some_and(|t| t != table))
 }
 
 fn chosen<'a>(records: &'a [Record], names: &Names<'_>) -> Vec<&'a Record> {
@@ -138,11 +132,10 @@ impl Stack {
         let by = if self.name == "cycles" { "Cycles by cause" } else { "Energy by part" };
         let table = match &inputs.energy_table {
             Some(table) if self.name == "energy" => {
-                let warnings =
-                    record.warnings.iter().map(|warning| format!(" Warning: {warning}."));
+                let warnings = warnings(std::iter::once(record));
                 let input = names.workload(inputs).words();
                 let table = names.table(table);
-                format!(" Energy table: {table}. Input: {input}.{}", warnings.collect::<String>())
+                format!(" Energy table: {table}. Input: {input}.{warnings}")
             }
             _ => String::new(),
         };

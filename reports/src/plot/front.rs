@@ -135,17 +135,14 @@ impl<'a> Chart<'a, '_> {
         if let Some(table) = group.table {
             caption = format!("{caption} Energy table: {}.", self.study.names.table(table));
         }
-        match (&group.workload, group.images) {
-            (Some(workload), _) => caption = format!("{caption} Input: {}.", workload.words()),
-            (None, Some(images)) if images != 1 => {
-                caption = format!("{caption} Batches of {images} pictures.");
-            }
-            (None, _) => {}
+        if let Some(workload) = &group.workload {
+            caption = format!("{caption} Input: {}.", workload.words());
+        }
+        if let Some(images) = group.images.filter(|&images| images != 1) {
+            caption = format!("{caption} Batches of {images} pictures.");
         }
         if self.cost.is_priced() {
-            for warning in warnings(self.points.iter().map(|point| point.record)) {
-                caption = format!("{caption} Warning: {warning}.");
-            }
+            caption += &warnings(self.points.iter().map(|point| point.record));
         }
         caption
     }

@@ -71,9 +71,9 @@ pub(super) fn front_of(points: &[Point<'_>]) -> Vec<usize> {
 #[derive(Debug)]
 pub(super) struct Group<'a> {
     pub(super) table: Option<&'a Named>,
-    /// Where the cost depends on it.
+    /// Where energy is the cost.
     pub(super) workload: Option<Workload>,
-    /// Pictures of a batch, where the cost depends on them.
+    /// Pictures of a batch, where cycles are.
     pub(super) images: Option<u64>,
     pub(super) records: Vec<&'a Record>,
 }
@@ -120,7 +120,7 @@ impl<'a> Study<'a> {
                 None
             };
             let workload = (cost == Cost::Energy).then(|| self.names.workload(inputs));
-            let images = matches!(cost, Cost::Energy | Cost::Cycles).then_some(inputs.images);
+            let images = (cost == Cost::Cycles).then_some(inputs.images);
             let key = (table.map(|table| (&table.name, table.digest)), workload.clone(), images);
             let group = Group { table, workload, images, records: Vec::new() };
             groups.entry(key).or_insert(group).records.push(*record);

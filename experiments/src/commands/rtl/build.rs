@@ -45,8 +45,8 @@ impl Simulator {
         let program = std::path::absolute(folder.join(program)).context("the folder of builds")?;
         let is_reused = program.is_file();
         if !is_reused {
+            check_path(kept)?;
             let part = files::part_folder(kept)?;
-            check_path(part.path())?;
             build(part.path(), &arch.name, &sources, library.modules())?;
             if !program.is_file() {
                 // A folder without its program is of no use, and the new one could not take its name.

@@ -1,5 +1,7 @@
 //! Some epochs of a training with one schedule, as a plan asks for them.
 
+use std::ops::{Bound, RangeBounds as _};
+
 use serde::Deserialize;
 
 use super::MOST;
@@ -225,11 +227,12 @@ impl Stage {
 
     /// What is learned from, how fast, and what is kept.
     fn check_objective(&self, place: &str) -> Result<(), Error> {
+        let from_0 = Bound::Included(0.0);
         let mut reals = vec![
-            ("label_smoothing", self.label_smoothing, 0.0..=0.999_999),
-            ("rate_factors.norms", self.rate_factors.norms, 0.0..=1e6),
-            ("rate_factors.scales", self.rate_factors.scales, 0.0..=1e6),
-            ("rate_factors.clips", self.rate_factors.clips, 0.0..=1e6),
+            ("label_smoothing", self.label_smoothing, from_0, 0.999_999),
+            ("rate_factors.norms", self.rate_factors.norms, from_0, 1e6),
+            ("rate_factors.scales", self.rate_factors.scales, from_0, 1e6),
+            ("rate_factors.clips", self.rate_factors.clips, from_0, 1e6),
         ];
         if let Some(distillation) = self.distillation {
             if self.weights == Kind::Float {
@@ -238,12 +241,13 @@ impl Stage {
                 return Err(Error::malformed(place, reason));
             }
             // With 0 the teacher would be asked and not heard.
-            let least = f64::MIN_POSITIVE;
-            reals.push(("distillation.weight", distillation.weight, least..=1.0));
-            reals.push(("distillation.temperature", distillation.temperature, 0.01..=1000.0));
+            let above_0 = Bound::Excluded(0.0);
+            reals.push(("distillation.weight", distillation.weight, above_0, 1.0));
+            let least = Bound::Included(0.01);
+            reals.push(("distillation.temperature", distillation.temperature, least, 1000.0));
         }
         if let Some(Average { decay }) = self.average {
-            reals.push(("average.decay", decay, 0.0..=0.999_999));
+            reals.push(("average.decay", decay, from_0, 0.999_999));
         }
         if self.distillation.is_some_and(|how| 1.0 <= how.weight) && 0.0 < self.label_smoothing {
             let reason = "has label_smoothing, but with distillation.weight = 1 no label counts";
@@ -256,12 +260,13 @@ impl Stage {
                           rate_factors.clips are of quantized ones";
             return Err(Error::malformed(place, reason));
         }
-        for (what, value, range) in reals {
+        for (what, value, least, most) in reals {
             // A NaN is in no range.
-            if !range.contains(&value) {
-                let limit = match range.start() {
-                    &f64::MIN_POSITIVE => format!("above 0 and at most {}", range.end()),
-                    start => format!("from {start} to {}", range.end()),
+            if !(least, Bound::Included(most)).contains(&value) {
+                let limit = match least {
+                    Bound::Excluded(least) => format!("above {least} and at most {most}"),
+                    Bound::Included(least) => format!("from {least} to {most}"),
+                    Bound::Unbounded => format!("at most {most}"),
                 };
                 return Err(Error::limit(place, what, limit, value));
             }
