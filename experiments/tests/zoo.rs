@@ -95,3 +95,46 @@ fn a_name_that_is_none_is_refused_with_those_that_are() {
     let error = refusal(folder.path(), "golden mine --arch tiny -o golden");
     assert!(error.contains("(for the file, say ./mine)"), "{error}");
 }
+
+#[cfg(feature = "train")]
+/// Pictures of the synthetic set, which the network does not know: what counts is that it goes on.
+const FROM_INTEGERS: &str = "format = 1\nnetwork = \"resnet20\"\nstart = \"checkpoint\"\n\
+    synthetic = { training = 64, test = 32 }\n[quantization]\nothers = \"dbq(1)\"\n\
+    calibration = { samples = 16 }\n[[stage]]\nweights = \"quantized\"\nepochs = 1\nbatch = 32\n\
+    learning_rate = 0.01\ntemperature = { from = 10.0, to = 100.0 }\n";
+
+#[cfg(feature = "train")]
+#[test]
+fn a_training_starts_from_a_trained_network_by_its_name_or_file() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("b1.toml"), FROM_INTEGERS).unwrap();
+    let name = "resnet20-cifar10-f8";
+    let train =
+        |from: &str, out: &str| format!("train b1.toml --synthetic --from {from} --out {out}");
+    let named = json(folder.path(), &train(name, "named"));
+    assert_eq!(named["epochs"].as_array().unwrap().len(), 1);
+    json(folder.path(), &train(&file_of(name), "read"));
+    let [one, other] = ["named", "read"]
+        .map(|out| std::fs::read(folder.path().join(out).join("checkpoint.safetensors")).unwrap());
+    assert!(one == other);
+    // It goes on from what it began with, and from nothing else.
+    assert_eq!(json(folder.path(), &train(name, "named")), named);
+    assert_eq!(
+        refusal(folder.path(), &train("resnet20-cifar10-b1", "named")),
+        "tridot: resnet20-cifar10-b1: checkpoint: is not the file of weights that this training began with"
+    );
+    assert_eq!(
+        refusal(folder.path(), &train("mobilenetv2-0.5-cifar10-f8", "other")),
+        "tridot: mobilenetv2-0.5-cifar10-f8: integer network `mobilenetv2-0.5-cifar10`: the number of layers must be 34, as in network `resnet20`, got 64"
+    );
+    assert!(
+        refusal(folder.path(), &train("resnet20-b9", "other"))
+            .contains("no trained network `resnet20-b9`")
+    );
+    let held_back = FROM_INTEGERS.replace("synthetic =", "held_back = 64\nsynthetic =");
+    std::fs::write(folder.path().join("b1.toml"), held_back).unwrap();
+    assert_eq!(
+        refusal(folder.path(), &train(name, "other")),
+        "tridot: plan: held_back must be below the 64 training pictures, got 64"
+    );
+}

@@ -56,6 +56,11 @@ const MODULE_PREFIX: &str = "module.";
 /// Counts that batch norm keeps beside its parameters; nothing reads them.
 const BATCH_COUNTER: &str = "num_batches_tracked";
 
+/// Whether a file is no checkpoint but an integer network, which [`crate::unfold`] takes.
+pub fn is_integer_network(bytes: &[u8]) -> bool {
+    safetensors::is_integer_network(bytes)
+}
+
 impl Checkpoint {
     /// Reads a safetensors file or a PyTorch zip checkpoint (`.pt`, `.pth`) of f16, bf16, f32 or
     /// f64 tensors; anything else is refused with what it looks like. Nothing in it is executed.

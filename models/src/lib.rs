@@ -3,8 +3,9 @@
 //! A network file ([`topology`]) and a checkpoint ([`import`]) make a [`float::FloatNetwork`];
 //! [`calibrate`] quantizes it with [`dbq`] (or [`baselines`] to compare it with) and measures ranges on pictures from [`data`];
 //! [`train`] trains it, in float or with soft quantizers, and [`checkpoint`] keeps that on file;
-//! [`export`] writes the integer [`tridot_sim::network::Network`]; [`candle_model`] computes that
-//! network a third way, to be compared bit for bit. [`operators`] are those of training, for candle.
+//! [`export`] writes the integer [`tridot_sim::network::Network`], and [`unfold`] makes float weights out
+//! of one again; [`candle_model`] computes that network a third way, to be compared bit for bit.
+//! [`operators`] are those of training, for candle.
 
 pub mod baselines;
 pub mod calibrate;
@@ -24,5 +25,6 @@ mod random;
 pub mod scheme;
 pub mod topology;
 pub mod train;
+pub mod unfold;
 
 pub use error::Error;

@@ -85,6 +85,17 @@ impl Topology {
         })
     }
 
+    /// The same with biases in the place of batch norm.
+    pub(crate) fn folded(&self) -> Self {
+        let mut folded = self.clone();
+        for layer in &mut folded.layers {
+            if let TopologyOperator::Dot { bias, batch_norm, .. } = &mut layer.operator {
+                (*bias, *batch_norm) = (Bias::Present, None);
+            }
+        }
+        folded
+    }
+
     /// The dot-product layers as [`tridot_sim::complexity::of_shapes`] takes them.
     pub fn layer_shapes(&self) -> Vec<LayerShape<'_>> {
         let shape = |DotLayer { layer, geometry, input, output, .. }| LayerShape {

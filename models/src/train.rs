@@ -126,6 +126,15 @@ pub struct Position {
     pub epoch: usize,
 }
 
+impl TrainingData<'_> {
+    /// At most `n` of the pictures that a plan trains on, drawn with its seed.
+    pub fn some(&self, plan: &TrainingPlan, n: usize) -> Result<Pictures, Error> {
+        self.trained_on(plan)?;
+        let (_, pictures) = batches::split(self.training.len(), plan.held_back, plan.seed);
+        self.training.pictures(&batches::some(&pictures, plan.seed, n))
+    }
+}
+
 impl Trainer {
     /// Before the first epoch, with the weights that the plan starts from.
     pub fn new(
@@ -151,8 +160,8 @@ impl Trainer {
         let position = Position { stage: 0, epoch: 0 };
         let (data_name, sgd) = (data.name.to_owned(), Sgd::default());
         let mut trainer = Self::at(plan, texts, data_name, model, sgd, position, None);
-        trainer.origin = Origin::of(data);
         trainer.check_data(data)?;
+        trainer.origin = Origin::of(data);
         Ok(trainer)
     }
 
@@ -277,8 +286,7 @@ impl Trainer {
             let everything: Vec<usize> = (0..data.test.len()).collect();
             let accuracy = |some: &Pictures| float.accuracy(&some.pixels, &some.labels);
             self.float_accuracy = Some(scored(data.test, &everything, accuracy)?);
-            let mut chosen = batches::order(pictures, self.plan.seed, usize::MAX, 0);
-            chosen.truncate(plan.calibration.samples);
+            let chosen = batches::some(pictures, self.plan.seed, plan.calibration.samples);
             let pictures = data.training.pictures(&chosen)?;
             let teaches = self.plan.stages.iter().any(|stage| stage.distillation.is_some());
             self.teacher = teaches.then(|| Teacher::new(float));

@@ -47,7 +47,8 @@ pub(crate) struct TrainArgs {
     /// Folder of the checkpoint and the log: new, empty, or of the same training.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Trained float weights to start from: safetensors, a PyTorch zip file, or a checkpoint of `train`.
+    /// Trained weights to start from: float ones as safetensors, a PyTorch zip file or a checkpoint of
+    /// `train`, or an integer network, by its file or its name.
     #[arg(long, value_name = "CHECKPOINT")]
     pub(crate) from: Option<PathBuf>,
     /// Go on from the checkpoint in the folder, and refuse if there is none.

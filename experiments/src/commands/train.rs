@@ -1,5 +1,6 @@
 //! `tridot train`: float training and fine-tuning with ternary branches.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::time::Instant;
 
@@ -9,21 +10,25 @@ use tridot_models::float::FloatNetwork;
 use tridot_models::import::{self, Checkpoint};
 use tridot_models::topology::Topology;
 use tridot_models::train::{
-    EpochReport, Kind, LayerBranches, Position, Texts, Trainer, TrainingData,
+    EpochReport, Kind, LayerBranches, Position, Texts, Trainer, TrainingData, TrainingPlan,
 };
+use tridot_models::unfold;
 use tridot_reports::{plot, training};
 use tridot_sim::digest::Digest;
-use tridot_sim::network::Accuracy;
+use tridot_sim::network::{Accuracy, Network};
 
 use super::summary::Cost;
 use super::{pictures, training_set};
 use crate::cli::{TrainArgs, Verdict};
 use crate::files::{self, Contents};
 use crate::print::{Printer, percent};
+use crate::zoo;
 
 const CHECKPOINT: &str = "checkpoint.safetensors";
 const LOG: &str = "log.jsonl";
 const CURVES: &str = "curves";
+/// Pictures that batch norm is measured on where training starts from an integer network.
+const BATCH_NORM_PICTURES: usize = 1024;
 
 /// A line of the log.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -83,8 +88,7 @@ pub(crate) fn run(arguments: &TrainArgs, printer: &Printer) -> Result<Verdict> {
 
 fn texts(plan: &Path) -> Result<Texts> {
     let text = files::read_text(plan)?;
-    let parsed = tridot_models::train::TrainingPlan::from_toml(&text)
-        .with_context(|| plan.display().to_string())?;
+    let parsed = TrainingPlan::from_toml(&text).with_context(|| plan.display().to_string())?;
     let network = files::topology_text(&parsed.network)
         .with_context(|| format!("{}: network", plan.display()))?;
     Ok(Texts { plan: text, network })
@@ -112,8 +116,8 @@ fn trainer(
         }
         trainer.check_data(data)?;
         if let Some(path) = &arguments.from {
-            let bytes = files::read(path, files::MAX_CHECKPOINT_BYTES)?;
-            trainer.check_from(Digest::of(&bytes)).with_context(|| path.display().to_string())?;
+            let digest = Digest::of(&start_bytes(path)?);
+            trainer.check_from(digest).with_context(|| path.display().to_string())?;
         }
         return Ok(trainer);
     }
@@ -131,7 +135,7 @@ fn trainer(
     let (plan, topology) = texts.read()?;
     let from = match &arguments.from {
         None => None,
-        Some(path) => Some(float_network(path, topology, printer)?),
+        Some(path) => Some(start(path, &plan, topology, data, printer)?),
     };
     let (from, digest) = from.unzip();
     let trainer = Trainer::new(texts, from, data)
@@ -142,16 +146,41 @@ fn trainer(
     })
 }
 
+/// What a checkpoint's file or an integer network's, or one of the zoo's, holds.
+fn start_bytes(path: &Path) -> Result<Cow<'static, [u8]>> {
+    let is_name = |name: &str| {
+        !files::is_path(name) && (zoo::find(name).is_some() || !Path::new(name).exists())
+    };
+    if path.to_str().is_some_and(is_name) {
+        return files::network_bytes(path);
+    }
+    files::read(path, files::MAX_CHECKPOINT_BYTES).map(Cow::Owned)
+}
+
 /// Float weights, and the digest of their file.
-fn float_network(
+fn start(
     path: &Path,
+    plan: &TrainingPlan,
     topology: Topology,
+    data: &TrainingData<'_>,
     printer: &Printer,
 ) -> Result<(FloatNetwork, Digest)> {
-    let bytes = files::read(path, files::MAX_CHECKPOINT_BYTES)?;
-    let checkpoint = float_checkpoint(path, &bytes, printer)?;
-    let network =
-        import::float_network(&checkpoint, topology).with_context(|| path.display().to_string())?;
+    let place = || path.display().to_string();
+    let bytes = start_bytes(path)?;
+    let network = if import::is_integer_network(&bytes) {
+        let network = Network::from_bytes(&bytes).with_context(place)?;
+        let pictures = data.some(plan, BATCH_NORM_PICTURES)?;
+        let float = unfold::float_network(&network, topology, &pictures.pixels);
+        let float = float.with_context(place)?;
+        printer.note(format_args!(
+            "{}: is an integer network: its weights are taken as real numbers",
+            path.display()
+        ));
+        float
+    } else {
+        let checkpoint = float_checkpoint(path, &bytes, printer)?;
+        import::float_network(&checkpoint, topology).with_context(place)?
+    };
     Ok((network, Digest::of(&bytes)))
 }
 

@@ -23,9 +23,7 @@ const NETWORK_KEY: &str = "tridot";
 
 /// All floating-point tensors of a safetensors file, and the metadata of the training that wrote it.
 pub(super) fn read(bytes: &[u8]) -> Result<(Tensors, Option<String>), Error> {
-    let (header, data) = split(bytes)?;
-    let mut header: Header = serde_json::from_slice(header)
-        .map_err(|error| at_header(format!("is not readable: {}", one_line(&error.to_string()))))?;
+    let (mut header, data) = parsed(bytes)?;
     if header.metadata.contains_key(NETWORK_KEY) {
         let reason = "is an integer Network that tridot wrote, no checkpoint of float weights";
         return Err(Error::malformed("checkpoint", reason));
@@ -57,7 +55,20 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Tensors, Option<String>), Error> {
     Ok((tensors, header.metadata.remove(checkpoint::KEY)))
 }
 
-/// The JSON header and the data.
+/// Whether a file is an integer network.
+pub(super) fn is_integer_network(bytes: &[u8]) -> bool {
+    parsed(bytes).is_ok_and(|(header, _)| header.metadata.contains_key(NETWORK_KEY))
+}
+
+/// The header and the data.
+fn parsed(bytes: &[u8]) -> Result<(Header, &[u8]), Error> {
+    let (header, data) = split(bytes)?;
+    let header = serde_json::from_slice(header)
+        .map_err(|error| at_header(format!("is not readable: {}", one_line(&error.to_string()))))?;
+    Ok((header, data))
+}
+
+/// The text of the header and the data.
 fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), Error> {
     let (length, rest) = bytes
         .split_first_chunk::<LENGTH_BYTES>()

@@ -47,6 +47,13 @@ pub(super) fn order(pictures: &[usize], seed: u64, stage: usize, epoch: usize) -
     order
 }
 
+/// At most `n` of the pictures in random order, for a look at them before the first epoch.
+pub(super) fn some(pictures: &[usize], seed: u64, n: usize) -> Vec<usize> {
+    let mut chosen = order(pictures, seed, usize::MAX, 0);
+    chosen.truncate(n);
+    chosen
+}
+
 /// Uniform numbers from −1 to 1 for the weights of a layer.
 pub(super) fn initial_weights(n: usize, seed: u64, layer_idx: usize) -> Vec<f32> {
     let mut generator = generator(seed, Purpose::Weights, [0, 0], layer_idx as u64);

@@ -2,7 +2,7 @@
 
 use tridot_sim::digest::Digest;
 
-use super::{Trainer, TrainingData};
+use super::{Trainer, TrainingData, TrainingPlan};
 use crate::Error;
 
 /// Names for the contents that a training began with; none where that is not known.
@@ -40,6 +40,18 @@ fn labels(data: &TrainingData<'_>) -> Digest {
         bytes.extend(source.labels().iter().flat_map(|label| label.to_le_bytes()));
     }
     Digest::of(&bytes)
+}
+
+impl TrainingData<'_> {
+    /// How many pictures a plan trains on; refuses one that holds all back.
+    pub(super) fn trained_on(&self, plan: &TrainingPlan) -> Result<usize, Error> {
+        let (n_pictures, held_back) = (self.training.len(), plan.held_back);
+        if n_pictures <= held_back {
+            let limit = format!("below the {n_pictures} training pictures");
+            return Err(Error::limit("plan", "held_back", limit, held_back));
+        }
+        Ok(n_pictures - held_back)
+    }
 }
 
 impl Trainer {
@@ -85,12 +97,7 @@ impl Trainer {
             let limit = format!("{}, as the network's outputs", topology.classes);
             return Err(Error::limit(place, "the number of classes", limit, data.classes));
         }
-        let (n_pictures, held_back) = (data.training.len(), self.plan.held_back);
-        if n_pictures <= held_back {
-            let limit = format!("below the {n_pictures} training pictures");
-            return Err(Error::limit("plan", "held_back", limit, held_back));
-        }
-        let most = n_pictures - held_back;
+        let most = data.trained_on(&self.plan)?;
         for (stage_idx, stage) in self.plan.stages.iter().enumerate() {
             if most < stage.batch {
                 let place = format!("stage {}", stage_idx + 1);

@@ -4,7 +4,7 @@ use super::forward::Tape;
 use super::model::Model;
 use crate::Error;
 use crate::float::{FloatNetwork, LayerParameters};
-use crate::topology::{Bias, Topology, TopologyOperator};
+use crate::topology::Topology;
 
 /// A float network that is no longer trained, with batch norm folded into weights and biases.
 #[derive(Debug)]
@@ -25,13 +25,7 @@ impl Teacher {
         topology: &Topology,
         parameters: Vec<Option<LayerParameters>>,
     ) -> Self {
-        let mut topology = topology.clone();
-        for layer in &mut topology.layers {
-            if let TopologyOperator::Dot { bias, batch_norm, .. } = &mut layer.operator {
-                (*bias, *batch_norm) = (Bias::Present, None);
-            }
-        }
-        let float = FloatNetwork { topology, parameters };
+        let float = FloatNetwork { topology: topology.folded(), parameters };
         Self { model: Model { float, quantization: None }, tape: Tape::default() }
     }
 
