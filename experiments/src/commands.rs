@@ -35,3 +35,5 @@ pub(crate) mod train;
 #[cfg(feature = "train")]
 mod training_set;
 pub(crate) mod verify;
+#[cfg(feature = "train")]
+mod weights;

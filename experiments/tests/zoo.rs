@@ -138,3 +138,28 @@ fn a_training_starts_from_a_trained_network_by_its_name_or_file() {
         "tridot: plan: held_back must be below the 64 training pictures, got 64"
     );
 }
+
+#[cfg(feature = "train")]
+#[test]
+fn a_trained_network_gets_another_scheme_by_its_name() {
+    let folder = TempDir::new().unwrap();
+    let quantize = |from: &str, out: &str| {
+        format!("quantize {from} --synthetic --calibration-samples 8 --branches 3 -o {out}")
+    };
+    let quantized =
+        json(folder.path(), &quantize("mobilenetv1-0.25-96-vww01-f8", "b3.safetensors"));
+    let scheme = |layer: usize| quantized["layers"][layer]["scheme"].as_str().unwrap();
+    assert_eq!([scheme(0), scheme(2)], ["fixed(8)", "dbq(3)"]);
+    assert_eq!(quantized["network"], "mobilenetv1-0.25-96-vww");
+    // Its own name is in its way: the zoo's comes first, a file is meant with ./.
+    std::fs::write(folder.path().join("resnet20-cifar10-f8"), b"").unwrap();
+    let other =
+        quantize("resnet20-cifar10-f8 --network mobilenetv2-0.5-cifar10", "other.safetensors");
+    assert!(
+        refusal(folder.path(), &other).ends_with("as in network `mobilenetv2-0.5-cifar10`, got 34")
+    );
+    assert!(
+        refusal(folder.path(), &quantize("./resnet20-cifar10-f8", "other.safetensors"))
+            .ends_with("but an empty file")
+    );
+}

@@ -105,7 +105,8 @@ pub(crate) struct ExportArgs {
                         --branches 2 -o resnet20-b2.safetensors"
 )]
 pub(crate) struct QuantizeArgs {
-    /// Trained float weights: safetensors, or a PyTorch zip file.
+    /// Trained weights: float ones as safetensors or a PyTorch zip file, or an integer network, by its
+    /// file or its name.
     pub(crate) checkpoint: PathBuf,
     #[command(flatten)]
     pub(crate) source: Source,

@@ -8,12 +8,11 @@ use tridot_models::calibrate::{self, CalibrationSet};
 use tridot_models::data::{self, DataSet, PICTURES_AT_ONCE, Set, Source};
 use tridot_models::export::{self, Exported, RoundingLimit};
 use tridot_models::float::FloatNetwork;
-use tridot_models::import::{self, Checkpoint};
 use tridot_models::scheme::Plan;
-use tridot_models::topology::{self, Topology};
 use tridot_sim::network::{Accuracy, Network};
 
-use super::{accuracy, inspect, pictures, summary, train};
+use super::weights::{BATCH_NORM_PICTURES, Weights};
+use super::{accuracy, inspect, pictures, summary};
 use crate::cli::{QuantizeArgs, Verdict};
 use crate::files;
 use crate::print::{Printer, percent};
@@ -51,9 +50,10 @@ const SYNTHETIC: &str = "synthetic";
 pub(crate) fn run(arguments: &QuantizeArgs, printer: &Printer) -> Result<Verdict> {
     summary::check_outputs(&arguments.output, arguments.summary, &inputs(arguments))?;
     let plan = plan(arguments)?;
-    let float = float_network(arguments, printer)?;
-    let (shape, classes) = (float.topology.input, float.topology.classes);
-    plan.schemes(&float.topology).with_context(|| match &arguments.plan {
+    let weights = Weights::read(&arguments.checkpoint)?;
+    let topology = weights.topology(arguments.network.as_deref())?;
+    let (shape, classes) = (topology.input, topology.classes);
+    plan.schemes(&topology).with_context(|| match &arguments.plan {
         Some(path) => path.display().to_string(),
         None => "default plan".to_owned(),
     })?;
@@ -61,6 +61,15 @@ pub(crate) fn run(arguments: &QuantizeArgs, printer: &Printer) -> Result<Verdict
     if arguments.summary && set.is_none() {
         bail!(summary::needs_labels(&arguments.output));
     }
+    let pictures = || {
+        let Some(set) = &set else {
+            return Ok(data::picture_like(shape, arguments.seed, BATCH_NORM_PICTURES)?);
+        };
+        let source = set.calibration.source();
+        Ok(source.pictures(&source.some(BATCH_NORM_PICTURES))?)
+    };
+    let float = weights.float(topology, pictures, printer)?;
+    drop(weights);
     let exported = calibrated(arguments, &plan, &float, set.as_ref(), printer)?;
     let (network, layers) = (exported.network, exported.layers);
     let network = match &set {
@@ -145,40 +154,6 @@ fn plan(arguments: &QuantizeArgs) -> Result<Plan> {
         plan.calibration.samples = samples as usize;
     }
     Ok(plan)
-}
-
-/// The checkpoint's weights in the topology that was named, or in the only built-in one that they fit.
-fn float_network(arguments: &QuantizeArgs, printer: &Printer) -> Result<FloatNetwork> {
-    let path = &arguments.checkpoint;
-    let place = || path.display().to_string();
-    let bytes = files::read_plain(path, files::MAX_CHECKPOINT_BYTES)?;
-    let checkpoint = train::float_checkpoint(path, &bytes, printer)?;
-    drop(bytes);
-    let topology = match &arguments.network {
-        Some(name) => files::topology(name)?,
-        None => identified(&checkpoint).with_context(place)?,
-    };
-    import::float_network(&checkpoint, topology).with_context(place)
-}
-
-fn identified(checkpoint: &Checkpoint) -> Result<Topology> {
-    let names = topology::builtin_names();
-    let mut topologies =
-        names.iter().map(|name| topology::builtin(name)).collect::<Result<Vec<_>, _>>()?;
-    match import::identify(checkpoint, &topologies)[..] {
-        [index] => Ok(topologies.swap_remove(index)),
-        [] => bail!(
-            "its tensors are of no built-in network ({}): name one with --network",
-            names.join(", ")
-        ),
-        ref several => {
-            let fitting: Vec<_> = several.iter().map(|&i| names[i]).collect();
-            bail!(
-                "its tensors fit several built-in networks ({}): choose one with --network",
-                fitting.join(", ")
-            )
-        }
-    }
 }
 
 fn report(network: &Network, layers: &[export::LayerReport], output: String) -> Report {

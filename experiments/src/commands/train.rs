@@ -1,34 +1,26 @@
 //! `tridot train`: float training and fine-tuning with ternary branches.
 
-use std::borrow::Cow;
 use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
-use tridot_models::float::FloatNetwork;
-use tridot_models::import::{self, Checkpoint};
-use tridot_models::topology::Topology;
 use tridot_models::train::{
     EpochReport, Kind, LayerBranches, Position, Texts, Trainer, TrainingData, TrainingPlan,
 };
-use tridot_models::unfold;
 use tridot_reports::{plot, training};
-use tridot_sim::digest::Digest;
-use tridot_sim::network::{Accuracy, Network};
+use tridot_sim::network::Accuracy;
 
 use super::summary::Cost;
-use super::{pictures, training_set};
+use super::weights::{BATCH_NORM_PICTURES, Weights};
+use super::{pictures, training_set, weights};
 use crate::cli::{TrainArgs, Verdict};
 use crate::files::{self, Contents};
 use crate::print::{Printer, percent};
-use crate::zoo;
 
 const CHECKPOINT: &str = "checkpoint.safetensors";
 const LOG: &str = "log.jsonl";
 const CURVES: &str = "curves";
-/// Pictures that batch norm is measured on where training starts from an integer network.
-const BATCH_NORM_PICTURES: usize = 1024;
 
 /// A line of the log.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -116,8 +108,9 @@ fn trainer(
         }
         trainer.check_data(data)?;
         if let Some(path) = &arguments.from {
-            let digest = Digest::of(&start_bytes(path)?);
-            trainer.check_from(digest).with_context(|| path.display().to_string())?;
+            trainer
+                .check_from(weights::digest(path)?)
+                .with_context(|| path.display().to_string())?;
         }
         return Ok(trainer);
     }
@@ -135,7 +128,11 @@ fn trainer(
     let (plan, topology) = texts.read()?;
     let from = match &arguments.from {
         None => None,
-        Some(path) => Some(start(path, &plan, topology, data, printer)?),
+        Some(path) => {
+            let weights = Weights::read(path)?;
+            let pictures = || Ok(data.some(&plan, BATCH_NORM_PICTURES)?);
+            Some((weights.float(topology, pictures, printer)?, weights.digest))
+        }
     };
     let (from, digest) = from.unzip();
     let trainer = Trainer::new(texts, from, data)
@@ -144,53 +141,6 @@ fn trainer(
         Some(digest) => trainer.from_file(digest),
         None => trainer,
     })
-}
-
-/// What a checkpoint's file or an integer network's, or one of the zoo's, holds.
-fn start_bytes(path: &Path) -> Result<Cow<'static, [u8]>> {
-    let is_name = |name: &str| {
-        !files::is_path(name) && (zoo::find(name).is_some() || !Path::new(name).exists())
-    };
-    if path.to_str().is_some_and(is_name) {
-        return files::network_bytes(path);
-    }
-    files::read(path, files::MAX_CHECKPOINT_BYTES).map(Cow::Owned)
-}
-
-/// Float weights, and the digest of their file.
-fn start(
-    path: &Path,
-    plan: &TrainingPlan,
-    topology: Topology,
-    data: &TrainingData<'_>,
-    printer: &Printer,
-) -> Result<(FloatNetwork, Digest)> {
-    let place = || path.display().to_string();
-    let bytes = start_bytes(path)?;
-    let network = if import::is_integer_network(&bytes) {
-        let network = Network::from_bytes(&bytes).with_context(place)?;
-        let pictures = data.some(plan, BATCH_NORM_PICTURES)?;
-        let float = unfold::float_network(&network, topology, &pictures.pixels);
-        let float = float.with_context(place)?;
-        printer.note(format_args!(
-            "{}: is an integer network: its weights are taken as real numbers",
-            path.display()
-        ));
-        float
-    } else {
-        let checkpoint = float_checkpoint(path, &bytes, printer)?;
-        import::float_network(&checkpoint, topology).with_context(place)?
-    };
-    Ok((network, Digest::of(&bytes)))
-}
-
-/// A checkpoint that is taken for trained float weights; says where it is something else.
-pub(crate) fn float_checkpoint(path: &Path, bytes: &[u8], printer: &Printer) -> Result<Checkpoint> {
-    let checkpoint = Checkpoint::read(bytes).with_context(|| path.display().to_string())?;
-    if let Some(remark) = checkpoint.remark() {
-        printer.note(format_args!("{}: {remark}", path.display()));
-    }
-    Ok(checkpoint)
 }
 
 /// What a training cost, by the log beside its checkpoint.
