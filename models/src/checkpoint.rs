@@ -59,7 +59,8 @@ impl Metadata {
             let digest = text.as_ref().map(|text| text.parse::<Digest>()).transpose();
             digest.map_err(|limit| Error::limit("checkpoint", "a digest", limit, "another text"))
         };
-        Ok(Origin { from: digest(&self.from)?, labels: digest(&self.labels)? })
+        let instruction_set = Some(self.instruction_set.clone());
+        Ok(Origin { from: digest(&self.from)?, labels: digest(&self.labels)?, instruction_set })
     }
 }
 

@@ -107,6 +107,9 @@ fn trainer(
             );
         }
         trainer.check_data(data)?;
+        if let Some(remark) = trainer.remark() {
+            printer.note(format_args!("{}: {remark}", path.display()));
+        }
         if let Some(path) = &arguments.from {
             trainer
                 .check_from(weights::digest(path)?)

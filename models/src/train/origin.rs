@@ -4,20 +4,23 @@ use tridot_sim::digest::Digest;
 
 use super::{Trainer, TrainingData, TrainingPlan};
 use crate::Error;
+use crate::kernels::lanes::InstructionSet;
 
 /// Names for the contents that a training began with; none where that is not known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Origin {
     /// Of the file of the float weights.
     pub(crate) from: Option<Digest>,
     /// Of all labels, in the order of the pictures.
     pub(crate) labels: Option<Digest>,
+    /// The instruction set of the kernels before it went on; none where nothing is done.
+    pub(crate) instruction_set: Option<String>,
 }
 
 impl Origin {
     /// Of pictures, and of weights that are not known yet.
     pub(super) fn of(data: &TrainingData<'_>) -> Self {
-        Self { from: None, labels: Some(labels(data)) }
+        Self { labels: Some(labels(data)), ..Self::default() }
     }
 
     fn check_labels(&self, data: &TrainingData<'_>) -> Result<(), Error> {
@@ -60,6 +63,16 @@ impl Trainer {
     pub fn from_file(mut self, digest: Digest) -> Self {
         self.origin.from = Some(digest);
         self
+    }
+
+    /// What must be said where it goes on: that its kernels were others, if they were.
+    pub fn remark(&self) -> Option<String> {
+        let (before, now) = (self.origin.instruction_set.as_ref()?, InstructionSet::best().name());
+        (before != now).then(|| {
+            format!(
+                "its last epoch ran on {before} kernels, what follows runs on {now}: the last bits of sums may differ"
+            )
+        })
     }
 
     /// Refuses another file of float weights than the one that the training began with.

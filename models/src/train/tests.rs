@@ -140,6 +140,26 @@ fn training_learns_and_its_quantized_network_keeps_what_was_learned() {
 }
 
 #[test]
+fn going_on_with_other_kernels_is_said() {
+    let set = set();
+    let data = borrowed(&set);
+    let mut trainer = Trainer::new(texts("channel"), None, &data).unwrap();
+    run(&mut trainer, &data, 1);
+    let mut bytes = trainer.to_bytes();
+    assert_eq!(Trainer::resume(&bytes).unwrap().remark(), None);
+    let key = br#"instruction_set\":\""#;
+    let name = bytes.windows(key.len()).position(|window| window == key).unwrap() + key.len();
+    bytes[name] = b'X';
+    let (before, now) = (&InstructionSet::best().name()[1..], InstructionSet::best().name());
+    assert_eq!(
+        Trainer::resume(&bytes).unwrap().remark().unwrap(),
+        format!(
+            "its last epoch ran on X{before} kernels, what follows runs on {now}: the last bits of sums may differ"
+        )
+    );
+}
+
+#[test]
 fn a_resumed_training_equals_an_undisturbed_one_bit_for_bit() {
     let set = set();
     let data = borrowed(&set);
