@@ -308,7 +308,8 @@ impl Trainer {
         if !scored.loss.is_finite() {
             return Err(Error::limit("loss", "its value", "finite", scored.loss));
         }
-        let gradients = self.tape.backward(&self.model, &scored.gradient, now.temperature)?;
+        let temperature = now.gradient_temperature;
+        let gradients = self.tape.backward(&self.model, &scored.gradient, temperature)?;
         let gradients = self.model.in_order(gradients);
         let rates = Rates {
             learning_rate: now.learning_rate,

@@ -177,6 +177,10 @@ mod tests {
         assert!((temperature.at(0.5) - 20.0).abs() < 1e-9, "geometric: √(5·80)");
         let linear = Temperature { growth: Growth::Linear, ..temperature };
         assert!((linear.at(0.5) - 42.5).abs() < 1e-9);
+        assert!((temperature.of_gradients(20.0) - 20.0).abs() < 1e-9);
+        let limited = Temperature { gradient: Some(3.0), ..temperature };
+        let of_gradients = [2.0, 3.0, 20.0].map(|of_step| limited.of_gradients(of_step));
+        assert!(of_gradients.iter().zip([2.0, 3.0, 3.0]).all(|(a, b)| (a - b).abs() < 1e-9));
     }
 
     #[test]
@@ -209,6 +213,12 @@ mod tests {
         assert!(refused("0.01", "-1.0").starts_with("stage 2: learning_rate must be positive"));
         assert!(refused("0.01", "nan").contains("got NaN"));
         assert!(refused("from = 5.0", "from = 500.0").contains("not fall, got 500 to 80"));
+        let gradient =
+            |value: &str| refused("to = 80.0", &format!("to = 80.0, gradient = {value}"));
+        for (value, shown) in [("0.0", "0"), ("80.0", "80"), ("nan", "NaN")] {
+            let limit = "must be positive and below the last temperature, 80, got";
+            assert_eq!(gradient(value), format!("stage 2: temperature.gradient {limit} {shown}"));
+        }
         assert!(refused("temperature = { from = 5.0, to = 80.0 }", "").contains("`temperature`"));
         assert!(refused("\"dbq(2)\"", "\"twn\"").ends_with("of dbq layers, and no layer is"));
         let scales = "0.1\nrate_factors = { scales = 2.0 }";

@@ -16,6 +16,8 @@ pub(super) struct Now {
     pub(super) learning_rate: f64,
     /// 1 where nothing has a temperature.
     pub(super) temperature: f64,
+    /// Of gradients: the same, unless the plan limits it.
+    pub(super) gradient_temperature: f64,
 }
 
 impl Schedule<'_> {
@@ -25,9 +27,12 @@ impl Schedule<'_> {
         let total = (self.stage.epochs * self.steps) as u64;
         let warmup = self.stage.warmup_epochs * self.steps as f64;
         let share = done as f64 / (total - 1).max(1) as f64;
+        let how = self.stage.temperature;
+        let temperature = how.map_or(1.0, |how| how.at(share));
         Now {
             learning_rate: learning_rate(self.stage.learning_rate, done, total, warmup),
-            temperature: self.stage.temperature.map_or(1.0, |temperature| temperature.at(share)),
+            temperature,
+            gradient_temperature: how.map_or(temperature, |how| how.of_gradients(temperature)),
         }
     }
 }

@@ -130,6 +130,8 @@ pub struct Temperature {
     /// On the way.
     #[serde(default)]
     pub growth: Growth,
+    /// Gradients are those of the quantizer at this temperature, where that of the step is higher.
+    pub gradient: Option<f64>,
 }
 
 /// How a temperature rises.
@@ -150,6 +152,11 @@ impl Temperature {
             Growth::Geometric => self.from * (self.to / self.from).powf(share),
             Growth::Linear => self.from + (self.to - self.from) * share,
         }
+    }
+
+    /// That of the gradients of a step.
+    pub(crate) fn of_gradients(&self, of_step: f64) -> f64 {
+        self.gradient.map_or(of_step, |gradient| gradient.min(of_step))
     }
 }
 
@@ -204,12 +211,20 @@ impl Stage {
                 let reason = "a float stage has no temperature: nothing is quantized";
                 Err(Error::malformed(place, reason))
             }
-            (Kind::Quantized, Some(Temperature { from, to, .. })) => {
-                let limit = "positive and at most 1e6, and not fall";
-                if 0.0 < from && from <= to && to <= 1e6 {
-                    return Ok(());
+            (Kind::Quantized, Some(Temperature { from, to, gradient, .. })) => {
+                if !(0.0 < from && from <= to && to <= 1e6) {
+                    let limit = "positive and at most 1e6, and not fall";
+                    let value = format!("{from} to {to}");
+                    return Err(Error::limit(place, "temperature", limit, value));
                 }
-                Err(Error::limit(place, "temperature", limit, format!("{from} to {to}")))
+                match gradient {
+                    // At `to` and above it would change nothing.
+                    Some(gradient) if !(0.0 < gradient && gradient < to) => {
+                        let limit = format!("positive and below the last temperature, {to}");
+                        Err(Error::limit(place, "temperature.gradient", limit, gradient))
+                    }
+                    _ => Ok(()),
+                }
             }
             (_, None) => Ok(()),
         }

@@ -114,6 +114,34 @@ fn a_rate_of_nothing_leaves_its_parameters_alone() {
     assert_ne!(before[2], of(&mut trainer, Group::Norms));
 }
 
+/// The share of the weights of a layer of branches that one epoch of hard weights moves.
+fn moved(temperature: &str) -> f64 {
+    let set = set();
+    let data = borrowed(&set);
+    let mut texts = texts("layer");
+    for (from, to) in [
+        ("temperature = { from = 10.0, to = 200.0 }", temperature),
+        ("learning_rate = 0.02", "learning_rate = 0.02\nweight_decay = 0.0"),
+    ] {
+        assert!(texts.plan.contains(from), "{from}");
+        texts.plan = texts.plan.replacen(from, to, 1);
+    }
+    let mut trainer = Trainer::new(texts, None, &data).unwrap();
+    run(&mut trainer, &data, 3);
+    let conv2 = |trainer: &Trainer| trainer.float_network().parameters[3].clone().unwrap().weights;
+    let before = conv2(&trainer);
+    run(&mut trainer, &data, 1);
+    let after = conv2(&trainer);
+    let moved = before.iter().zip(&after).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
+    moved as f64 / before.len() as f64
+}
+
+#[test]
+fn gradients_at_a_limited_temperature_reach_weights_far_from_thresholds() {
+    assert!(moved("temperature = { from = 1e5, to = 1e5 }") < 0.5);
+    assert!(0.95 < moved("temperature = { from = 1e5, to = 1e5, gradient = 3.0 }"));
+}
+
 #[test]
 fn wrong_objectives_are_refused() {
     let refused = |from: &str, to: &str| {
