@@ -22,7 +22,7 @@ pub(crate) use arguments::{
     architecture, architecture_text, energy_tables, file_hint, is_path, network_bytes, read_network,
 };
 #[cfg(feature = "train")]
-pub(crate) use arguments::{is_integer_network, topology, topology_text};
+pub(crate) use arguments::{may_be_integer_network, topology, topology_text, trained_bytes};
 
 /// The largest checkpoint that is read: 4 GiB.
 pub(crate) const MAX_CHECKPOINT_BYTES: usize = 1 << 32;
@@ -174,7 +174,6 @@ fn target(path: &Path) -> Result<PathBuf> {
 
 /// Whether a file can be written there without loss of an input: found out before hours of work, not
 /// after. Inputs are files, or folders of files.
-#[cfg(feature = "train")]
 pub(crate) fn check_output(path: &Path, inputs: &[&Path]) -> Result<()> {
     check_writable(path)?;
     for input in inputs {
@@ -191,7 +190,6 @@ pub(crate) fn check_output(path: &Path, inputs: &[&Path]) -> Result<()> {
 }
 
 /// Whether two paths lead to one file or folder, by whatever names and links.
-#[cfg(feature = "train")]
 fn is_same(a: &Path, b: &Path) -> bool {
     let (Ok(a_metadata), Ok(b_metadata)) = (std::fs::metadata(a), std::fs::metadata(b)) else {
         return false;

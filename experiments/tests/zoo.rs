@@ -135,7 +135,7 @@ fn a_training_starts_from_a_trained_network_by_its_name_or_file() {
     std::fs::write(folder.path().join("b1.toml"), held_back).unwrap();
     assert_eq!(
         refusal(folder.path(), &train(name, "other")),
-        "tridot: plan: held_back must be below the 64 training pictures, got 64"
+        "tridot: b1.toml: network `resnet20`: plan: held_back must be below the 64 training pictures, got 64"
     );
 }
 

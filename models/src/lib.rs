@@ -19,6 +19,7 @@ pub mod float;
 pub mod import;
 mod kernels;
 mod layers;
+mod moments;
 pub mod operators;
 mod optim;
 mod random;

@@ -126,15 +126,6 @@ pub struct Position {
     pub epoch: usize,
 }
 
-impl TrainingData<'_> {
-    /// At most `n` of the pictures that a plan trains on, drawn with its seed.
-    pub fn some(&self, plan: &TrainingPlan, n: usize) -> Result<Pictures, Error> {
-        self.trained_on(plan)?;
-        let (_, pictures) = batches::split(self.training.len(), plan.held_back, plan.seed);
-        self.training.pictures(&batches::some(&pictures, plan.seed, n))
-    }
-}
-
 impl Trainer {
     /// Before the first epoch, with the weights that the plan starts from.
     pub fn new(

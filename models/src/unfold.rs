@@ -1,86 +1,83 @@
-//! Float weights again, out of an integer network: to train them behind other quantizers.
+//! Float weights again, out of an integer network: to quantize them otherwise, or to train them so.
 //!
 //! An integer network has batch norm folded into multipliers and biases. What a layer computes is
 //! `w·x + b` in real numbers: w the weights times multiplier, shift and the ratio of both tensors' scales.
-//! [`float_network`] puts batch norm back where the topology has it, without a change of the function:
+//! [`Unfolded`] puts batch norm back where the topology has it, and what a layer computes stays:
 //! of mean μ and variance v of `w·x` on pictures, γ = √(v + ε), β = b + μ, the running statistics μ and v.
+//! What a float network has none of is gone: the rounding of activations, and their clips.
 //!
 //! How large the weights of a filter in front of batch norm are says nothing about the function, and in a
 //! folded network it is what training left over; it matters to quantizers of one scale per layer. Each
 //! filter is scaled to the variance that training from scratch begins with, 2/K of K inputs.
 
 use rayon::prelude::*;
-use tridot_sim::network::{Dot, DotOutput, Layer, Network, Operator, TensorId, Weights};
+use tridot_sim::network::{Dot, DotOutput, Layer, Network, TensorId, Weights};
 
 use crate::Error;
 use crate::float::{BatchNormParameters, FloatNetwork, LayerParameters, Operand, dot_sums};
+use crate::moments::{Moments, Sums};
 use crate::topology::{Bias, DotLayer, Topology, TopologyOperator};
 
-/// The float network of the same topology that computes what `network` does but for its rounding of
-/// activations. `pixels` are pictures to measure batch norm on, u8 NHWC.
-pub fn float_network(
-    network: &Network,
+mod matched;
+
+/// An integer network in real numbers, batch norm still folded.
+#[derive(Debug)]
+pub struct Unfolded {
+    /// What it shall become one of.
     topology: Topology,
-    pixels: &[u8],
-) -> Result<FloatNetwork, Error> {
-    let layers = matched(network, &topology)?;
-    let mut parameters = vec![None; topology.layers.len()];
-    for dot in topology.dot_layers() {
-        parameters[dot.layer_idx] = Some(real(network, layers[dot.layer_idx], &dot)?);
-    }
-    let mut float = FloatNetwork { topology: topology.folded(), parameters };
-    float.check()?;
-    let moments = moments(&float, &topology, pixels)?;
-    float.topology = topology;
-    for (layer_idx, moments) in moments {
-        let TopologyOperator::Dot { batch_norm: Some(norm), .. } =
-            &float.topology.layers[layer_idx].operator
-        else {
-            unreachable!("measured in front of batch norm")
-        };
-        let parameters = float.parameters[layer_idx].as_mut().expect("measured on its weights");
-        normalize(parameters, &moments, norm.epsilon);
-    }
-    float.check()?;
-    Ok(float)
+    folded: FloatNetwork,
 }
 
-/// The layers of an integer network that are those of the topology, without what the exporter adds.
-fn matched<'a>(network: &'a Network, topology: &Topology) -> Result<Vec<&'a Layer>, Error> {
-    let refused = |what: &str, wanted: &dyn std::fmt::Display, got: &dyn std::fmt::Display| {
-        let place = format!("integer network `{}`", network.name);
-        Error::limit(place, what, format!("{wanted}, as in network `{}`", topology.name), got)
-    };
-    let is_own = |layer: &&Layer| !matches!(layer.operator, Operator::Rescale { .. });
-    let layers: Vec<&Layer> = network.layers.iter().filter(is_own).collect();
-    let input = network.input.tensor.shape;
-    if input != topology.input {
-        return Err(refused("its input", &topology.input, &input));
-    }
-    if layers.len() != topology.layers.len() {
-        return Err(refused("the number of layers", &topology.layers.len(), &layers.len()));
-    }
-    for (layer, wanted) in layers.iter().zip(&topology.layers) {
-        if layer.name != wanted.name {
-            let names = [&wanted.name, &layer.name].map(|name| format!("`{name}`"));
-            return Err(refused("a layer's name", &names[0], &names[1]));
+/// Pictures' chunks whose sums are held at once.
+const CHUNKS_AT_ONCE: usize = 32;
+
+impl Unfolded {
+    /// Refuses an integer network that is not one of the topology.
+    pub fn new(network: &Network, topology: Topology) -> Result<Self, Error> {
+        let layers = matched::layers(network, &topology)?;
+        let mut parameters = vec![None; topology.layers.len()];
+        for dot in topology.dot_layers() {
+            parameters[dot.layer_idx] = Some(real(network, layers[dot.layer_idx], &dot)?);
         }
-        let place = |what: &str| format!("{what} of layer `{}`", layer.name);
-        if layer.output.shape != wanted.shape {
-            return Err(refused(&place("the output"), &wanted.shape, &layer.output.shape));
-        }
-        let is_like = match (&layer.operator, &wanted.operator) {
-            (Operator::Dot(dot), TopologyOperator::Dot { geometry, .. }) => {
-                dot.geometry == *geometry
-            }
-            (Operator::Dot(_), _) | (_, TopologyOperator::Dot { .. }) => false,
-            _ => true,
-        };
-        if !is_like {
-            return Err(refused(&place("the operator"), &"the same", &"another"));
-        }
+        let folded = FloatNetwork { topology: topology.folded(), parameters };
+        folded.check()?;
+        Ok(Self { topology, folded })
     }
-    Ok(layers)
+
+    /// Whether there is batch norm to put back, for which pictures are needed.
+    pub fn has_batch_norm(&self) -> bool {
+        normalized(&self.topology).next().is_some()
+    }
+
+    /// Bytes of a picture.
+    pub fn picture_bytes(&self) -> usize {
+        self.topology.input.elements()
+    }
+
+    /// With batch norm as it is on these pictures, u8 NHWC.
+    pub fn float_network(self, pixels: &[u8]) -> Result<FloatNetwork, Error> {
+        let Self { topology, folded } = self;
+        let measured = measured(&folded, &topology, pixels)?;
+        let mut float = FloatNetwork { topology, parameters: folded.parameters };
+        for (layer_idx, moments) in measured {
+            let TopologyOperator::Dot { batch_norm: Some(norm), .. } =
+                &float.topology.layers[layer_idx].operator
+            else {
+                unreachable!("measured in front of batch norm")
+            };
+            let parameters = float.parameters[layer_idx].as_mut().expect("measured on its weights");
+            normalize(parameters, &moments, norm.epsilon);
+        }
+        float.check()?;
+        Ok(float)
+    }
+}
+
+/// The layers with batch norm.
+fn normalized(topology: &Topology) -> impl Iterator<Item = DotLayer<'_>> {
+    topology.dot_layers().filter(|dot| {
+        matches!(dot.layer.operator, TopologyOperator::Dot { batch_norm: Some(_), .. })
+    })
 }
 
 /// Weights and biases of a dot-product layer in real numbers.
@@ -122,59 +119,39 @@ fn multiple(dot: &Dot, c: usize, k: usize, network: &Network) -> i64 {
     }
 }
 
-/// Sum and sum of squares.
-type Sums = Vec<[f64; 2]>;
-
-/// Mean and variance of a channel's dot products.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Moments {
-    mean: f64,
-    variance: f64,
-}
-
-/// Those of each layer that has batch norm in `topology`, by layer index.
-fn moments(
+/// Mean and variance of each channel's dot products where the topology has batch norm, by layer index.
+fn measured(
     folded: &FloatNetwork,
     topology: &Topology,
     pixels: &[u8],
 ) -> Result<Vec<(usize, Vec<Moments>)>, Error> {
-    let has_norm = |dot: &DotLayer<'_>| {
-        matches!(dot.layer.operator, TopologyOperator::Dot { batch_norm: Some(_), .. })
-    };
-    let normal: Vec<DotLayer<'_>> = topology.dot_layers().filter(has_norm).collect();
-    let of_chunk = |chunk: &[u8]| -> Vec<Sums> {
-        let mut sums: Vec<Sums> =
-            normal.iter().map(|dot| vec![[0.0; 2]; dot.output.channels]).collect();
+    let layers: Vec<DotLayer<'_>> = normalized(topology).collect();
+    if layers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let nothing =
+        || -> Vec<Sums> { layers.iter().map(|dot| Sums::new(dot.output.channels)).collect() };
+    let of_chunk = |chunk: &&[u8]| {
+        let mut sums = nothing();
         folded.run(chunk, &mut |id: TensorId, values: &mut [f32]| {
-            let readers = normal.iter().zip(&mut sums);
+            let readers = layers.iter().zip(&mut sums);
             for (dot, sums) in readers.filter(|(dot, _)| dot.layer.inputs[0] == id) {
                 let weights = &folded.parameters[dot.layer_idx].as_ref().expect("checked").weights;
                 let operand = Operand { values, shape: dot.input };
-                let products = dot_sums(&dot.geometry, weights, operand, dot.output);
-                for pixel in products.chunks_exact(sums.len()) {
-                    for (sum, &value) in sums.iter_mut().zip(pixel) {
-                        let value = f64::from(value);
-                        *sum = [sum[0] + value, sum[1] + value * value];
-                    }
-                }
+                sums.add(&dot_sums(&dot.geometry, weights, operand, dot.output));
             }
         });
         sums
     };
+    let mut totals = nothing();
     let chunks: Vec<&[u8]> = folded.chunks(pixels)?.collect();
-    let by_chunk: Vec<Vec<Sums>> = chunks.into_par_iter().map(of_chunk).collect();
-    let pictures = (pixels.len() / topology.input.elements()) as f64;
-    let of_layer = |(i, dot): (usize, &DotLayer<'_>)| {
-        let count = pictures * dot.output.pixels() as f64;
-        let channel = |c: usize| {
-            let of_channel = by_chunk.iter().map(|sums| sums[i][c]);
-            let [sum, squares] = of_channel.fold([0.0; 2], |a, b| [a[0] + b[0], a[1] + b[1]]);
-            let mean = sum / count;
-            Moments { mean, variance: (squares / count - mean * mean).max(0.0) }
-        };
-        (dot.layer_idx, (0..dot.output.channels).map(channel).collect())
-    };
-    Ok(normal.iter().enumerate().map(of_layer).collect())
+    for some in chunks.chunks(CHUNKS_AT_ONCE) {
+        let by_chunk: Vec<Vec<Sums>> = some.par_iter().map(of_chunk).collect();
+        for sums in by_chunk {
+            totals.iter_mut().zip(&sums).for_each(|(total, sums)| total.merge(sums));
+        }
+    }
+    Ok(layers.iter().map(|dot| dot.layer_idx).zip(totals.iter().map(Sums::moments)).collect())
 }
 
 /// Puts batch norm behind folded weights and biases, and scales the filters.

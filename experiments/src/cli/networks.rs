@@ -24,7 +24,7 @@ pub(crate) struct QuickstartArgs {
     /// `train` and `val` (JPEG files in class folders) [default: the built-in synthetic pictures].
     #[arg(long, value_name = "DIR", requires = "plan")]
     pub(crate) data: Option<PathBuf>,
-    /// Trained float weights, for a road that does not train them.
+    /// Trained weights, for a road that does not train them: as `train` takes them.
     #[arg(long, value_name = "CHECKPOINT", requires = "plan")]
     pub(crate) from: Option<PathBuf>,
 }
@@ -95,7 +95,7 @@ pub(crate) struct ExportArgs {
     pub(crate) summary: bool,
 }
 
-/// Post-training quantization: a float checkpoint becomes an integer network.
+/// Post-training quantization: trained weights become an integer network.
 ///
 /// Fits ternary branches to the weights, measures activation ranges on calibration pictures,
 /// re-estimates batch norm where that lowers the loss on held-back ones, and exports.
@@ -113,7 +113,7 @@ pub(crate) struct QuantizeArgs {
     /// The integer network to write.
     #[arg(short, long, value_name = "NET")]
     pub(crate) output: PathBuf,
-    /// Built-in name or network file [default: found by tensor names and shapes].
+    /// Built-in name or network file [default: found by tensor names and shapes, or an integer network's own].
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) network: Option<String>,
     /// Ternary branches of every layer that is neither first, last nor depthwise [default: 2].

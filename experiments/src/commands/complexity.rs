@@ -83,7 +83,7 @@ fn complexity(arguments: &ComplexityArgs) -> Result<(String, String, Complexity)
         (None, None) => return as_quantized(&arguments.subject),
     };
     let subject = &arguments.subject;
-    if files::is_integer_network(subject) {
+    if files::may_be_integer_network(subject) {
         let network = files::read_network(subject.as_ref())?;
         let layers = network.layers.iter().filter_map(|layer| {
             Some(LayerShape {

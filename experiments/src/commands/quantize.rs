@@ -11,7 +11,7 @@ use tridot_models::float::FloatNetwork;
 use tridot_models::scheme::Plan;
 use tridot_sim::network::{Accuracy, Network};
 
-use super::weights::{BATCH_NORM_PICTURES, Weights};
+use super::weights::Trained;
 use super::{accuracy, inspect, pictures, summary};
 use crate::cli::{QuantizeArgs, Verdict};
 use crate::files;
@@ -50,26 +50,24 @@ const SYNTHETIC: &str = "synthetic";
 pub(crate) fn run(arguments: &QuantizeArgs, printer: &Printer) -> Result<Verdict> {
     summary::check_outputs(&arguments.output, arguments.summary, &inputs(arguments))?;
     let plan = plan(arguments)?;
-    let weights = Weights::read(&arguments.checkpoint)?;
-    let topology = weights.topology(arguments.network.as_deref())?;
+    let trained = Trained::read(&arguments.checkpoint)?;
+    let topology = trained.topology(arguments.network.as_deref())?;
     let (shape, classes) = (topology.input, topology.classes);
     plan.schemes(&topology).with_context(|| match &arguments.plan {
         Some(path) => path.display().to_string(),
         None => "default plan".to_owned(),
     })?;
+    let fitted = trained.fitted(topology, printer)?;
     let set = pictures::labelled(&arguments.source, shape, classes, arguments.seed)?;
     if arguments.summary && set.is_none() {
         bail!(summary::needs_labels(&arguments.output));
     }
-    let pictures = || {
-        let Some(set) = &set else {
-            return Ok(data::picture_like(shape, arguments.seed, BATCH_NORM_PICTURES)?);
-        };
+    let float = fitted.float(|n| {
+        let n = n.min(plan.calibration.samples);
+        let Some(set) = &set else { return Ok(data::picture_like(shape, arguments.seed, n)?) };
         let source = set.calibration.source();
-        Ok(source.pictures(&source.some(BATCH_NORM_PICTURES))?)
-    };
-    let float = weights.float(topology, pictures, printer)?;
-    drop(weights);
+        Ok(source.pictures(&source.some(n))?)
+    })?;
     let exported = calibrated(arguments, &plan, &float, set.as_ref(), printer)?;
     let (network, layers) = (exported.network, exported.layers);
     let network = match &set {

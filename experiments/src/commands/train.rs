@@ -6,13 +6,13 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 use tridot_models::train::{
-    EpochReport, Kind, LayerBranches, Position, Texts, Trainer, TrainingData, TrainingPlan,
+    EpochReport, Kind, LayerBranches, Position, Start, Texts, Trainer, TrainingData, TrainingPlan,
 };
 use tridot_reports::{plot, training};
 use tridot_sim::network::Accuracy;
 
 use super::summary::Cost;
-use super::weights::{BATCH_NORM_PICTURES, Weights};
+use super::weights::Trained;
 use super::{pictures, training_set, weights};
 use crate::cli::{TrainArgs, Verdict};
 use crate::files::{self, Contents};
@@ -93,6 +93,11 @@ fn trainer(
     data: &TrainingData<'_>,
     printer: &Printer,
 ) -> Result<Trainer> {
+    let (plan, topology) = texts.read()?;
+    let of_plan = || format!("{}: network `{}`", arguments.plan.display(), plan.network);
+    if plan.start == Start::Scratch && arguments.from.is_some() {
+        bail!("{}: starts from scratch: leave --from away", arguments.plan.display());
+    }
     let path = arguments.out.join(CHECKPOINT);
     let place = || path.display().to_string();
     let contents = files::make_folder(&arguments.out)?;
@@ -128,18 +133,18 @@ fn trainer(
             arguments.out.display()
         );
     }
-    let (plan, topology) = texts.read()?;
+    data.check(&plan, &topology).with_context(of_plan)?;
     let from = match &arguments.from {
         None => None,
         Some(path) => {
-            let weights = Weights::read(path)?;
-            let pictures = || Ok(data.some(&plan, BATCH_NORM_PICTURES)?);
-            Some((weights.float(topology, pictures, printer)?, weights.digest))
+            let trained = Trained::read(path)?;
+            let digest = trained.digest;
+            let fitted = trained.fitted(topology, printer)?;
+            Some((fitted.float(|n| Ok(data.some(&plan, n)?))?, digest))
         }
     };
     let (from, digest) = from.unzip();
-    let trainer = Trainer::new(texts, from, data)
-        .with_context(|| format!("{}: network `{}`", arguments.plan.display(), plan.network))?;
+    let trainer = Trainer::new(texts, from, data).with_context(of_plan)?;
     Ok(match digest {
         Some(digest) => trainer.from_file(digest),
         None => trainer,

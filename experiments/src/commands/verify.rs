@@ -66,7 +66,16 @@ struct MismatchReport {
 
 pub(crate) fn run(arguments: &VerifyArgs, printer: &Printer) -> Result<Verdict> {
     if let Some(path) = &arguments.junit {
-        files::check_writable(path)?;
+        let others = [
+            &arguments.outputs,
+            &arguments.accumulators,
+            &arguments.edges,
+            &arguments.wave,
+            &arguments.signals,
+        ];
+        let others = others.into_iter().flatten().map(PathBuf::as_path);
+        let inputs: Vec<&Path> = others.chain([arguments.vectors.as_path()]).collect();
+        files::check_output(path, &inputs)?;
         if path.exists() {
             // That of an earlier run must not speak for this one, should it end early.
             files::write(path, junit::UNFINISHED.as_bytes())?;

@@ -1,6 +1,5 @@
 //! Trained weights that a command starts from: a checkpoint's, or those of an integer network.
 
-use std::borrow::Cow;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
@@ -8,99 +7,110 @@ use tridot_models::data::Pictures;
 use tridot_models::float::FloatNetwork;
 use tridot_models::import::{self, Checkpoint};
 use tridot_models::topology::{self, Topology};
-use tridot_models::unfold;
+use tridot_models::unfold::Unfolded;
 use tridot_sim::digest::Digest;
 use tridot_sim::network::Network;
 
+use crate::files;
 use crate::print::Printer;
-use crate::{files, zoo};
 
-/// Pictures that batch norm is measured on behind the weights of an integer network.
-pub(crate) const BATCH_NORM_PICTURES: usize = 1024;
+/// The most pictures that batch norm is measured on behind the weights of an integer network.
+const BATCH_NORM_PICTURES: usize = 1024;
+/// The most bytes that they fill.
+const BATCH_NORM_BYTES: usize = 1 << 29;
 
 /// What the file of the weights holds.
-pub(crate) struct Weights<'a> {
+pub(crate) struct Trained<'a> {
     path: &'a Path,
     /// Of the file.
     pub(crate) digest: Digest,
-    kind: Kind,
+    form: Form,
 }
 
-enum Kind {
-    Float(Checkpoint),
-    Integer(Box<Network>),
+enum Form {
+    Checkpoint(Checkpoint),
+    Network(Box<Network>),
 }
 
-impl<'a> Weights<'a> {
+impl<'a> Trained<'a> {
     /// Of a file, or of a name of the zoo.
     pub(crate) fn read(path: &'a Path) -> Result<Self> {
-        let bytes = bytes(path)?;
-        let kind = if import::is_integer_network(&bytes) {
-            Network::from_bytes(&bytes)
-                .map(Box::new)
-                .map(Kind::Integer)
-                .map_err(anyhow::Error::from)
-        } else {
-            Checkpoint::read(&bytes).map(Kind::Float).map_err(anyhow::Error::from)
+        let bytes = files::trained_bytes(path)?;
+        let form = || -> Result<Form> {
+            Ok(if import::is_integer_network(&bytes) {
+                Form::Network(Box::new(Network::from_bytes(&bytes)?))
+            } else {
+                Form::Checkpoint(Checkpoint::read(&bytes)?)
+            })
         };
-        let kind = kind.with_context(|| path.display().to_string())?;
-        Ok(Self { path, digest: Digest::of(&bytes), kind })
+        let form = form().with_context(|| path.display().to_string())?;
+        Ok(Self { path, digest: Digest::of(&bytes), form })
     }
 
-    /// The topology that was named, or the only built-in one that they fit.
+    /// The topology that was named, or that of an integer network's name, or the only built-in one that the
+    /// tensors of a checkpoint fit.
     pub(crate) fn topology(&self, named: Option<&str>) -> Result<Topology> {
         if let Some(name) = named {
             return files::topology(name);
         }
-        let found = match &self.kind {
-            Kind::Float(checkpoint) => identified(checkpoint),
-            Kind::Integer(network) => topology::builtin(&network.name)
+        let found = match &self.form {
+            Form::Checkpoint(checkpoint) => identified(checkpoint),
+            Form::Network(network) => topology::builtin(&network.name)
                 .with_context(|| "its network is not built in: give its file with --network"),
         };
         found.with_context(|| self.path.display().to_string())
     }
 
-    /// As real numbers; says where they are not what a float training left. `pictures` of the data that
-    /// follows are looked at where batch norm must be put back.
-    pub(crate) fn float(
-        &self,
-        topology: Topology,
-        pictures: impl FnOnce() -> Result<Pictures>,
-        printer: &Printer,
-    ) -> Result<FloatNetwork> {
+    /// As real numbers in a topology; says where they are not what a float training left.
+    pub(crate) fn fitted(self, topology: Topology, printer: &Printer) -> Result<Fitted> {
         let place = || self.path.display().to_string();
-        let note = |remark: &str| printer.note(format_args!("{}: {remark}", self.path.display()));
-        match &self.kind {
-            Kind::Float(checkpoint) => {
+        let note = |remark: &str| printer.note(format_args!("{}: {remark}", place()));
+        match &self.form {
+            Form::Checkpoint(checkpoint) => {
                 if let Some(remark) = checkpoint.remark() {
                     note(&remark);
                 }
-                import::float_network(checkpoint, topology).with_context(place)
+                let float = import::float_network(checkpoint, topology).with_context(place)?;
+                Ok(Fitted::Float(float))
             }
-            Kind::Integer(network) => {
-                let pixels = pictures()?.pixels;
-                let float =
-                    unfold::float_network(network, topology, &pixels).with_context(place)?;
+            Form::Network(network) => {
+                let unfolded = Unfolded::new(network, topology).with_context(place)?;
                 note("is an integer network: its weights are taken as real numbers");
-                Ok(float)
+                Ok(Fitted::Unfolded(unfolded))
             }
+        }
+    }
+}
+
+/// Trained weights in their topology.
+pub(crate) enum Fitted {
+    Float(FloatNetwork),
+    /// Its batch norm is to be put back.
+    Unfolded(Unfolded),
+}
+
+impl Fitted {
+    /// The float network. `pictures` gives at most so many of those that it is to be calibrated or trained on,
+    /// to look at where batch norm must be put back.
+    pub(crate) fn float(
+        self,
+        pictures: impl FnOnce(usize) -> Result<Pictures>,
+    ) -> Result<FloatNetwork> {
+        match self {
+            Self::Float(float) => Ok(float),
+            Self::Unfolded(unfolded) if unfolded.has_batch_norm() => {
+                let most = BATCH_NORM_BYTES / unfolded.picture_bytes();
+                let pictures = pictures(BATCH_NORM_PICTURES.min(most.max(1)))?;
+                Ok(unfolded.float_network(&pictures.pixels)?)
+            }
+            Self::Unfolded(unfolded) => Ok(unfolded.float_network(&[])?),
         }
     }
 }
 
 /// The digest of what such an argument names.
 pub(crate) fn digest(path: &Path) -> Result<Digest> {
-    Ok(Digest::of(&bytes(path)?))
-}
-
-fn bytes(path: &Path) -> Result<Cow<'static, [u8]>> {
-    let is_name = |name: &str| {
-        !files::is_path(name) && (zoo::find(name).is_some() || !Path::new(name).exists())
-    };
-    if path.to_str().is_some_and(is_name) {
-        return files::network_bytes(path);
-    }
-    files::read_plain(path, files::MAX_CHECKPOINT_BYTES).map(Cow::Owned)
+    Ok(Digest::of(&files::trained_bytes(path)?))
 }
 
 fn identified(checkpoint: &Checkpoint) -> Result<Topology> {

@@ -31,6 +31,17 @@ pub(crate) fn network_bytes(argument: &Path) -> Result<Cow<'static, [u8]>> {
     Ok(Cow::Borrowed(known.network))
 }
 
+/// What a file of trained weights holds, float or integer: a name of the zoo is that network, and another one
+/// without `/` and extension a file, as those of checkpoints have always been.
+#[cfg(feature = "train")]
+pub(crate) fn trained_bytes(argument: &Path) -> Result<Cow<'static, [u8]>> {
+    let is_name = |name: &str| !is_path(name) && (zoo::find(name).is_some() || !argument.exists());
+    if argument.to_str().is_some_and(is_name) {
+        return network_bytes(argument);
+    }
+    read_plain(argument, super::MAX_CHECKPOINT_BYTES).map(Cow::Owned)
+}
+
 /// Says that a name is none of these, and how a file of that name is meant.
 fn not_built_in(what: &str, name: &str, names: &[&str]) -> String {
     format!("no {what} `{name}`: there are {}{}", names.join(", "), file_hint(name))
@@ -95,7 +106,7 @@ pub(crate) fn energy_tables(argument: &str) -> Result<(EnergyTables, String)> {
 /// Whether an argument is a network of the zoo, or names a file that begins as integer networks do: a
 /// header's length, then a brace.
 #[cfg(feature = "train")]
-pub(crate) fn is_integer_network(argument: &str) -> bool {
+pub(crate) fn may_be_integer_network(argument: &str) -> bool {
     let mut head = [0; 9];
     let is_plain = || std::fs::metadata(argument).is_ok_and(|metadata| metadata.is_file());
     if !is_path(argument) {

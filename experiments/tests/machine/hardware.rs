@@ -56,6 +56,13 @@ fn golden_vectors_and_what_is_wrong_with_a_dump() {
     output(folder.path(), "verify vectors --layer first --edges edges.hex --junit link.xml", 2);
     assert!(std::fs::read_to_string(&result).unwrap().contains("errors=\"1\""));
     assert_eq!(result.is_symlink(), cfg!(unix));
+    // What it reads is never written over.
+    for input in ["edges.hex", "vectors/network.safetensors"] {
+        let before = std::fs::read(folder.path().join(input)).unwrap();
+        let command = format!("verify vectors --layer first --edges edges.hex --junit {input}");
+        output(folder.path(), &command, 2);
+        assert_eq!(std::fs::read(folder.path().join(input)).unwrap(), before, "{input}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use tridot_sim::network::{Shape, TensorId};
 use super::formats::Format;
 use crate::Error;
 use crate::float::{FloatNetwork, Operand, dot_sums, evaluate, finish, last_readers};
+use crate::moments::{Moments, Sums};
 use crate::topology::TopologyOperator;
 
 /// Bytes of the tensors that a layer-by-layer pass holds at once; fewer pictures take part beyond it.
@@ -114,35 +115,19 @@ fn between(own: f32, measured: f64, share: f64) -> f32 {
     value
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Moments {
-    mean: f64,
-    variance: f64,
-}
-
-/// Mean and (biased) variance per channel, summed in f64 chunk after chunk.
+/// Summed in f64 chunk after chunk.
 fn channel_moments(chunks: &Chunks, channels: usize) -> Vec<Moments> {
     let sums = |chunk: &Vec<f32>| {
-        let mut sums = vec![(0.0, 0.0); channels];
-        for pixel in chunk.chunks_exact(channels) {
-            for (sum, &value) in sums.iter_mut().zip(pixel) {
-                let value = f64::from(value);
-                sum.0 += value;
-                sum.1 += value * value;
-            }
-        }
+        let mut sums = Sums::new(channels);
+        sums.add(chunk);
         sums
     };
-    let by_chunk: Vec<Vec<(f64, f64)>> = chunks.par_iter().map(sums).collect();
-    let count = (chunks.iter().map(Vec::len).sum::<usize>() / channels) as f64;
-    (0..channels)
-        .map(|c| {
-            let (sum, squares) =
-                by_chunk.iter().fold((0.0, 0.0), |total, s| (total.0 + s[c].0, total.1 + s[c].1));
-            let mean = sum / count;
-            Moments { mean, variance: (squares / count - mean * mean).max(0.0) }
-        })
-        .collect()
+    let by_chunk: Vec<Sums> = chunks.par_iter().map(sums).collect();
+    let mut total = Sums::new(channels);
+    for sums in &by_chunk {
+        total.merge(sums);
+    }
+    total.moments()
 }
 
 /// Mean cross-entropy of the pictures, every tensor in its codes.
@@ -173,16 +158,6 @@ fn cross_entropy(values: &[f32], label: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn moments_by_hand() {
-        // Two channels over three pixels in two chunks: 1, 2, 6 and 4, 4, 4.
-        let chunks = vec![vec![1.0, 4.0, 2.0, 4.0], vec![6.0, 4.0]];
-        let moments = channel_moments(&chunks, 2);
-        assert!((moments[0].mean - 3.0).abs() < 1e-12);
-        assert!((moments[0].variance - 14.0 / 3.0).abs() < 1e-12); // (4 + 1 + 9) / 3
-        assert_eq!(moments[1], Moments { mean: 4.0, variance: 0.0 });
-    }
 
     #[test]
     fn cross_entropy_by_hand() {

@@ -1,12 +1,14 @@
-//! What a training began with: when it goes on, data and checkpoint must be the same.
+//! What a training began with and ran on: when it goes on, data and checkpoint must be the same.
 
 use tridot_sim::digest::Digest;
 
-use super::{Trainer, TrainingData, TrainingPlan};
+use super::{Trainer, TrainingData, TrainingPlan, batches};
 use crate::Error;
+use crate::data::Pictures;
 use crate::kernels::lanes::InstructionSet;
+use crate::topology::Topology;
 
-/// Names for the contents that a training began with; none where that is not known.
+/// Names for the contents that a training began with, and for what it ran on; none where that is not known.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Origin {
     /// Of the file of the float weights.
@@ -45,18 +47,6 @@ fn labels(data: &TrainingData<'_>) -> Digest {
     Digest::of(&bytes)
 }
 
-impl TrainingData<'_> {
-    /// How many pictures a plan trains on; refuses one that holds all back.
-    pub(super) fn trained_on(&self, plan: &TrainingPlan) -> Result<usize, Error> {
-        let (n_pictures, held_back) = (self.training.len(), plan.held_back);
-        if n_pictures <= held_back {
-            let limit = format!("below the {n_pictures} training pictures");
-            return Err(Error::limit("plan", "held_back", limit, held_back));
-        }
-        Ok(n_pictures - held_back)
-    }
-}
-
 impl Trainer {
     /// Keeps which file the float weights came from.
     #[must_use]
@@ -67,6 +57,7 @@ impl Trainer {
 
     /// What must be said where it goes on: that its kernels were others, if they were.
     pub fn remark(&self) -> Option<String> {
+        self.next()?;
         let (before, now) = (self.origin.instruction_set.as_ref()?, InstructionSet::best().name());
         (before != now).then(|| {
             format!(
@@ -88,13 +79,20 @@ impl Trainer {
 
     /// Refuses pictures that this training cannot be about.
     pub fn check_data(&self, data: &TrainingData<'_>) -> Result<(), Error> {
-        let topology = &self.model.float.topology;
-        let place = format!("data `{}`", data.name);
         if data.name != self.data {
             let limit = format!("`{}`, which the training began with", self.data);
             return Err(Error::limit("data", "the data set", limit, format!("`{}`", data.name)));
         }
-        for pictures in [data.training, data.test] {
+        data.check(&self.plan, &self.model.float.topology)?;
+        self.origin.check_labels(data)
+    }
+}
+
+impl TrainingData<'_> {
+    /// Refuses pictures that do not fit a network, or are too few for a plan.
+    pub fn check(&self, plan: &TrainingPlan, topology: &Topology) -> Result<(), Error> {
+        let place = format!("data `{}`", self.name);
+        for pictures in [self.training, self.test] {
             if pictures.shape() != topology.input {
                 let limit = format!("{}, as the network's input", topology.input);
                 return Err(Error::limit(place, "pictures", limit, pictures.shape()));
@@ -106,18 +104,29 @@ impl Trainer {
                 return Err(Error::limit(place, "labels", limit, label));
             }
         }
-        if data.classes != topology.classes {
+        if self.classes != topology.classes {
             let limit = format!("{}, as the network's outputs", topology.classes);
-            return Err(Error::limit(place, "the number of classes", limit, data.classes));
+            return Err(Error::limit(place, "the number of classes", limit, self.classes));
         }
-        let most = data.trained_on(&self.plan)?;
-        for (stage_idx, stage) in self.plan.stages.iter().enumerate() {
+        let (n_pictures, held_back) = (self.training.len(), plan.held_back);
+        if n_pictures <= held_back {
+            let limit = format!("below the {n_pictures} training pictures");
+            return Err(Error::limit("plan", "held_back", limit, held_back));
+        }
+        let most = n_pictures - held_back;
+        for (stage_idx, stage) in plan.stages.iter().enumerate() {
             if most < stage.batch {
                 let place = format!("stage {}", stage_idx + 1);
                 let limit = format!("at most the {most} pictures to train on");
                 return Err(Error::limit(place, "batch", limit, stage.batch));
             }
         }
-        self.origin.check_labels(data)
+        Ok(())
+    }
+
+    /// At most `n` of the pictures that a plan trains on, drawn with its seed.
+    pub fn some(&self, plan: &TrainingPlan, n: usize) -> Result<Pictures, Error> {
+        let (_, pictures) = batches::split(self.training.len(), plan.held_back, plan.seed);
+        self.training.pictures(&batches::some(&pictures, plan.seed, n))
     }
 }

@@ -1,3 +1,5 @@
+use tridot_sim::network::Operator;
+
 use super::*;
 use crate::calibrate::{CalibrationSet, QuantizedNetwork, quantize};
 use crate::data::Pictures;
@@ -20,6 +22,15 @@ fn quantized(float: &FloatNetwork) -> (QuantizedNetwork, Network) {
     let quantized = quantize(float, &plan, &set, 0).unwrap();
     let network = export::network(&quantized, RoundingLimit::OneStep).unwrap().network;
     (quantized, network)
+}
+
+/// With batch norm measured on these pictures.
+fn float_network(
+    network: &Network,
+    topology: Topology,
+    pixels: &[u8],
+) -> Result<FloatNetwork, Error> {
+    Unfolded::new(network, topology)?.float_network(pixels)
 }
 
 /// The largest difference, over the largest value.
@@ -87,48 +98,100 @@ fn a_filter_of_zeros_stays_one() {
     assert!(distance(&before.unwrap(), &after.unwrap()) < 2e-4);
 }
 
-#[test]
-fn another_network_is_refused_in_a_line() {
+/// How the integer network of `EVERYTHING` is refused as one of another text.
+fn refused(text: &str) -> String {
     let (_, network) = quantized(&random_network(topology(), 14));
-    let pixels = random_pixels(&random_network(topology(), 0), 1, 8);
-    let refused = |text: &str| {
-        let topology = Topology::from_toml(text).unwrap();
-        float_network(&network, topology, &pixels).unwrap_err().to_string()
-    };
-    let changed = |from: &str, to: &str| {
-        assert!(EVERYTHING.contains(from), "{from}");
-        refused(&EVERYTHING.replacen(from, to, 1))
-    };
-    let start = "integer network `everything`: ";
-    let end = ", as in network `everything`";
+    let topology = Topology::from_toml(text).unwrap();
+    Unfolded::new(&network, topology).unwrap_err().to_string()
+}
+
+/// As one of a text with a change.
+fn changed(from: &str, to: &str) -> String {
+    assert!(EVERYTHING.contains(from), "{from}");
+    refused(&EVERYTHING.replacen(from, to, 1))
+}
+
+const START: &str = "integer network `everything`: ";
+const END: &str = ", as in network `everything`";
+
+#[test]
+fn a_network_of_other_layers_is_refused_in_a_line() {
     assert_eq!(
         changed("height = 13", "height = 15"),
-        format!("{start}its input must be 15×11×3{end}, got 13×11×3")
+        format!("{START}its input must be 15×11×3{END}, got 13×11×3")
     );
     assert_eq!(
         changed("classes = 5", "classes = 4"),
-        format!("{start}the output of layer `b.linear` must be 1×1×4{end}, got 1×1×5")
+        format!("{START}the output of layer `b.linear` must be 1×1×4{END}, got 1×1×5")
     );
     assert_eq!(
         refused(&EVERYTHING.replace("relu_pw", "pw")),
-        format!("{start}a layer's name must be `a.pw`{end}, got `a.relu_pw`")
+        format!("{START}a layer's name must be `a.pw`{END}, got `a.relu_pw`")
     );
     assert_eq!(
         changed(
             "[[block]]\nname = \"b\"\nlayers = [\n",
             "[[block]]\nname = \"b\"\nlayers = [\n  { op = \"subsample\", name = \"more\", stride = 1 },\n"
         ),
-        format!("{start}the number of layers must be 20{end}, got 19")
+        format!("{START}the number of layers must be 20{END}, got 19")
     );
+}
+
+#[test]
+fn a_network_of_another_function_is_refused_in_a_line() {
+    // Its fan-in differs, and nothing that it or another layer makes.
+    assert_eq!(
+        changed(
+            "name = \"relu_pw\", inputs = [\"right\"]",
+            "name = \"relu_pw\", inputs = [\"left\"]"
+        ),
+        format!("{START}the inputs of layer `a.relu_pw` must be the same{END}, got others")
+    );
+    assert_eq!(
+        changed("std = [0.25, 0.3, 0.2]", "std = [0.25, 0.35, 0.2]"),
+        format!("{START}what a pixel becomes must be the same number{END}, got another")
+    );
+    let another = |layer: &str| {
+        format!("{START}the operator of layer `{layer}` must be the same{END}, got another")
+    };
+    for (from, to, layer) in [
+        ("groups = 4", "groups = 2", "a.shuffle"),
+        ("first = 2, channels = 4", "first = 1, channels = 4", "a.right"),
+        ("before = 1, after = 2", "before = 2, after = 1", "b.padded"),
+        ("norm = \"relu_bn\", activation = \"relu\"", "norm = \"relu_bn\"", "a.relu_pw"),
+        ("\"input\"], activation = \"relu\"", "\"input\"]", "b.add"),
+        (
+            "\"average_pool\", name = \"pool\", kernel = 2",
+            "\"max_pool\", name = \"pool\", kernel = 2",
+            "b.pool",
+        ),
+    ] {
+        assert_eq!(changed(from, to), another(layer));
+    }
     assert_eq!(
         changed(
             "kernel = 3, stride = 2, pad = 1, norm = \"bn3\"",
             "kernel = 1, stride = 2, norm = \"bn3\""
         ),
-        format!("{start}the operator of layer `b.strided` must be the same{end}, got another")
+        format!("{START}the operator of layer `b.strided` must be the same{END}, got another")
     );
+}
 
+#[test]
+fn numbers_that_no_float_network_has_are_refused_in_a_line() {
+    let (_, network) = quantized(&random_network(topology(), 14));
     let mut description = network.clone().into_description();
+    let add = description.layers.iter_mut().find(|layer| layer.name == "b.add").unwrap();
+    let Operator::Add { multipliers, .. } = &mut add.operator else { panic!("it adds") };
+    multipliers[1] -= 1;
+    let scaled = Network::new(description).unwrap();
+    assert_eq!(
+        Unfolded::new(&scaled, topology()).unwrap_err().to_string(),
+        format!(
+            "{START}the multipliers of layer `b.add` must be the ratios of scales{END}, got others"
+        )
+    );
+    let mut description = network.into_description();
     let last = description.layers.last_mut().unwrap();
     let Operator::Dot(dot) = &mut last.operator else { panic!("a linear layer is last") };
     dot.bias.fill(0);
@@ -141,6 +204,38 @@ fn another_network_is_refused_in_a_line() {
         panic!("a linear layer is last")
     };
     *bias = Bias::Absent;
-    let refused = float_network(&network, topology, &pixels).unwrap_err().to_string();
+    let refused = Unfolded::new(&network, topology).unwrap_err().to_string();
     assert_eq!(refused, "layer `b.linear`: bias 2 must be 0: it has none, got 1");
+}
+
+/// What a network of the zoo says of pictures in integers, and what its float network does.
+fn logits(name: &str, n: usize) -> (Vec<f64>, Vec<f32>) {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/zoo");
+    let bytes = std::fs::read(format!("{folder}/{name}.safetensors")).unwrap();
+    let network = Network::from_bytes(&bytes).unwrap();
+    let topology = crate::topology::builtin(&network.name).unwrap();
+    let pictures = crate::data::picture_like(topology.input, 3, n).unwrap();
+    let elements = topology.input.elements();
+    let output = network.tensor(network.output_id()).scale;
+    let integer = pictures.pixels.chunks(elements).flat_map(|picture| {
+        let tensors = tridot_sim::reference::run(&network, picture).unwrap();
+        tensors.last().unwrap().iter().map(|&y| y as f64 * output).collect::<Vec<_>>()
+    });
+    let integer = integer.collect();
+    let float = float_network(&network, topology, &pictures.pixels).unwrap();
+    (integer, float.forward(&pictures.pixels).unwrap())
+}
+
+#[test]
+fn networks_of_the_zoo_stay_what_they_are_but_for_activations() {
+    for name in
+        ["resnet20-cifar10-f8", "mobilenetv1-0.25-96-vww01-f8", "shufflenetv2-0.5-cifar10-b1"]
+    {
+        let (integer, float) = logits(name, 6);
+        let most = integer.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
+        let squares: f64 =
+            integer.iter().zip(&float).map(|(a, &b)| (a - f64::from(b)).powi(2)).sum();
+        let distance = (squares / integer.len() as f64).sqrt() / most;
+        assert!(distance < 0.05, "{name}: {distance}");
+    }
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::road::{Road, Variant, Way};
 use crate::cli::{QuickstartArgs, line};
-use crate::files;
+use crate::{files, zoo};
 
 /// Where the pictures come from, as every command takes it.
 #[derive(Debug)]
@@ -19,12 +19,17 @@ impl Source {
     /// Paths are made absolute: the commands run in another folder.
     pub(super) fn of(arguments: &QuickstartArgs) -> Result<Self> {
         let absolute = |path: &PathBuf| -> Result<String> { files::absolute(path) };
+        // A name of the zoo is one everywhere.
+        let from = |path: &PathBuf| match path.to_str().and_then(zoo::find) {
+            Some(entry) => Ok(entry.name.to_owned()),
+            None => absolute(path),
+        };
         Ok(Self {
             arguments: match &arguments.data {
                 Some(dir) => vec!["--data".to_owned(), absolute(dir)?],
                 None => vec!["--synthetic".to_owned()],
             },
-            from: arguments.from.as_ref().map(absolute).transpose()?,
+            from: arguments.from.as_ref().map(from).transpose()?,
         })
     }
 }
