@@ -1,8 +1,9 @@
 //! Whether an integer network is one of a topology.
 
-use tridot_sim::network::{DotOutput, Layer, Network, Operator, Requantize, Sign, TensorId};
+use tridot_sim::network::{DotOutput, Layer, Network, Operator, Requantize, TensorId};
 
 use crate::Error;
+use crate::calibrate::Kind;
 use crate::topology::{Activation, Topology, TopologyLayer, TopologyOperator};
 
 /// The layers of an integer network that are those of the topology, in its order: all but what the exporter
@@ -63,17 +64,11 @@ pub(super) fn layers<'a>(
 /// Whether every value of a pixel becomes the code of the number that the topology makes of it.
 fn has_normalization(network: &Network, topology: &Topology) -> bool {
     let tensor = &network.input.tensor;
-    let (low, high) = match tensor.sign {
-        Sign::Unsigned => (0.0, f64::from(tensor.bits).exp2() - 1.0),
-        Sign::Signed => {
-            let half = f64::from(tensor.bits - 1).exp2();
-            (-half, half - 1.0)
-        }
-    };
+    let (low, high) = Kind { bits: tensor.bits, sign: tensor.sign }.code_limits();
     let tables = network.input.tables.iter().zip(topology.normalization.tables());
     let mut pairs = tables.flat_map(|(codes, numbers)| codes.iter().zip(numbers));
     pairs.all(|(&code, number)| {
-        let wanted = (number / tensor.scale).clamp(low, high);
+        let wanted = (number / tensor.scale).clamp(low.into(), high.into());
         (f64::from(code) - wanted).abs() < 1.0
     })
 }
