@@ -10,6 +10,7 @@ mod checkpoint;
 mod container;
 mod data_folder;
 mod driver;
+mod dump;
 mod energy_table;
 mod json;
 mod liberty;
