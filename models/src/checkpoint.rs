@@ -30,6 +30,8 @@ use crate::train::{
 pub const FORMAT: u32 = 1;
 /// The metadata key that marks a training's checkpoint.
 pub(crate) const KEY: &str = "tridot_training";
+/// The metadata key of the digest of everything else; checkpoints of before it was kept have none.
+pub(crate) const DIGEST_KEY: &str = "tridot_training_digest";
 /// What the names of tensors begin with that are no weights of the float network.
 pub(crate) const PREFIX: &str = "training/";
 
@@ -406,7 +408,14 @@ impl Rest {
 fn written(metadata: &str, mut tensors: Vec<Tensor>) -> Vec<u8> {
     tensors.sort_by(|a, b| a.name.cmp(&b.name));
     let quoted = |text: &str| serde_json::to_string(text).expect("a string is JSON");
-    let mut header = format!("{{\"__metadata__\":{{\"{KEY}\":{}}}", quoted(metadata));
+    let values = tensors.iter().flat_map(|tensor| &tensor.values);
+    let data: Vec<u8> = values.flat_map(|value| value.to_le_bytes()).collect();
+    let named = tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.shape.as_slice()));
+    let digest = digest(metadata, named, &data);
+    let mut header = format!(
+        "{{\"__metadata__\":{{\"{KEY}\":{},\"{DIGEST_KEY}\":\"{digest}\"}}",
+        quoted(metadata)
+    );
     let mut end = 0;
     for Tensor { name, shape, values } in &tensors {
         let begin = end;
@@ -423,8 +432,17 @@ fn written(metadata: &str, mut tensors: Vec<Tensor>) -> Vec<u8> {
     header.push_str(&" ".repeat(header.len().next_multiple_of(8) - header.len()));
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
     bytes.extend_from_slice(header.as_bytes());
-    for value in tensors.iter().flat_map(|tensor| &tensor.values) {
-        bytes.extend_from_slice(&value.to_le_bytes());
-    }
+    bytes.extend_from_slice(&data);
     bytes
+}
+
+/// The digest of a checkpoint: of its metadata, of the names and shapes of its tensors as they lie, of their data.
+pub(crate) fn digest<'a>(
+    metadata: &str,
+    tensors: impl Iterator<Item = (&'a str, &'a [usize])>,
+    data: &[u8],
+) -> Digest {
+    let named: Vec<String> = tensors.map(|(name, shape)| format!("{name:?}{shape:?}")).collect();
+    let named = named.iter().map(String::as_bytes);
+    Digest::of_parts(std::iter::once(metadata.as_bytes()).chain(named).chain([data]))
 }

@@ -30,6 +30,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Tensors, Option<String>), Error> {
     }
     let mut entries: Vec<(String, Entry)> = header.tensors.into_iter().collect();
     entries.sort_by_key(|(_, entry)| entry.data_offsets);
+    check_digest(&header.metadata, &entries, data)?;
     let mut tensors = Tensors::new();
     let mut end = 0;
     for (name, entry) in entries {
@@ -53,6 +54,23 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Tensors, Option<String>), Error> {
         return Err(Error::limit("safetensors data", "bytes", limit, data.len()));
     }
     Ok((tensors, header.metadata.remove(checkpoint::KEY)))
+}
+
+/// Refuses a training's checkpoint that is not as it was written.
+fn check_digest(
+    metadata: &BTreeMap<String, String>,
+    entries: &[(String, Entry)],
+    data: &[u8],
+) -> Result<(), Error> {
+    let texts = metadata.get(checkpoint::KEY).zip(metadata.get(checkpoint::DIGEST_KEY));
+    let Some((training, said)) = texts else { return Ok(()) };
+    let named = entries.iter().map(|(name, entry)| (name.as_str(), entry.shape.as_slice()));
+    let is = checkpoint::digest(training, named, data).to_string();
+    if *said == is {
+        return Ok(());
+    }
+    let limit = format!("{}, as the file says: is it damaged?", one_line(said));
+    Err(Error::limit("checkpoint", "the digest of its contents", limit, is))
 }
 
 /// Whether a file is an integer network.
