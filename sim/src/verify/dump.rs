@@ -105,7 +105,17 @@ impl Format {
             })?;
         let [narrow, wide] = [self.bits, self.wide].map(|bits| bits.div_ceil(4) as usize);
         let value = match digits.len() {
-            n if n == narrow => self.extended(number, self.bits),
+            n if n == narrow => {
+                let value = self.extended(number, self.bits);
+                // Of the first digit, bits beyond the width are 0, or the sign once more.
+                let of_digits = value.cast_unsigned() & (u64::MAX >> (64 - 4 * n.min(16)));
+                if number != of_digits && number >> self.bits.min(63) != 0 {
+                    let what = format!("value {index} of the {}", self.what);
+                    let limit = format!("of {} bits", self.bits);
+                    return Err(Error::limit(place, what, limit, word.escape_debug()));
+                }
+                value
+            }
             n if n == wide && self.sign == Sign::Unsigned && self.wide == 64 => {
                 number.cast_signed()
             }
@@ -155,7 +165,10 @@ mod tests {
         let text = "// three outputs\n@0 7f ffffffffff80\n@00000002\n_f_f // the last\n";
         assert_eq!(BYTES.read_hex(text).unwrap(), [127, -128, -1]);
         let unsigned = Format { sign: Sign::Unsigned, bits: 5, ..BYTES };
-        assert_eq!(unsigned.read_hex("1f 00 3f").unwrap(), [31, 0, 31]);
+        assert_eq!(unsigned.read_hex("1f 00 0a").unwrap(), [31, 0, 10]);
+        // A sign may fill the first digit.
+        let signed = Format { bits: 5, ..BYTES };
+        assert_eq!(signed.read_hex("1f ff 0a").unwrap(), [-1, -1, 10]);
         let edges = Format { what: "edges", bits: 32, wide: 64, sign: Sign::Unsigned, ..BYTES };
         assert_eq!(
             edges.read_hex("0000000b 000000000000000c ffffffff").unwrap(),
@@ -176,6 +189,13 @@ mod tests {
         ];
         for (text, refusal) in refusals {
             assert_eq!(BYTES.read_hex(text).unwrap_err().to_string(), refusal, "{text}");
+        }
+        let five = |text: &str, sign| Format { bits: 5, sign, ..BYTES }.read_hex(text);
+        for (word, sign) in [("3f", Sign::Unsigned), ("3f", Sign::Signed), ("ef", Sign::Signed)] {
+            assert_eq!(
+                five(word, sign).unwrap_err().to_string(),
+                format!("line 1: value 0 of the outputs must be of 5 bits, got {word}")
+            );
         }
         let bytes = npy::encode(&[2], npy::Type::I8, [1, 2].into_iter());
         assert_eq!(

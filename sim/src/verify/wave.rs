@@ -61,6 +61,16 @@ impl Signals {
         if signals.format != FORMAT {
             return Err(Error::limit("signals", "format", FORMAT.to_string(), signals.format));
         }
+        let named = [
+            ("clock", Some(&signals.clock)),
+            ("start", Some(&signals.start)),
+            ("valid", Some(&signals.valid)),
+            ("address", signals.address.as_ref()),
+            ("data", Some(&signals.data)),
+        ];
+        if let Some((key, _)) = named.iter().find(|(_, path)| path.is_some_and(String::is_empty)) {
+            return Err(Error::limit("signals", *key, "the path of a signal", "an empty one"));
+        }
         if !(1..=MAX_PORTS).contains(&signals.ports) {
             let limit = format!("between 1 and {MAX_PORTS}");
             return Err(Error::limit("signals", "ports", limit, signals.ports));
@@ -305,8 +315,13 @@ impl<'a> Sampler<'a> {
         let missing = self.written.iter().filter(|output| output.is_none()).count();
         if missing != 0 {
             let time = self.time.unwrap_or_default();
-            let what =
-                format!("the outputs that `{}` has not written by time {time}", self.signals.valid);
+            let Signals { valid, start, .. } = self.signals;
+            let end = if self.is_over {
+                format!("time {time}, where `{start}` is 1 again")
+            } else {
+                format!("time {time}")
+            };
+            let what = format!("the outputs that `{valid}` has not written by {end}");
             return Err(Error::limit("waveform", what, "0", missing));
         }
         let (written_at, outputs) = self.written.into_iter().flatten().unzip();

@@ -38,6 +38,9 @@ fn read(toml: &str, vcd: &str) -> Result<Seen, String> {
 fn outputs_of_a_waveform_by_hand() {
     let seen = read(TOML, &format!("{HEAD}{BODY}")).unwrap();
     assert_eq!(seen, Seen { outputs: vec![5, -1, 127], written_at: vec![2, 1, 2] });
+    // Comments and strings among the changes change nothing.
+    let more = BODY.replace("#15\n", "#15\n$comment 1! b11 # 1\" $end\nshello #\n");
+    assert_eq!(read_bytes(TOML, format!("{HEAD}{more}").as_bytes()).as_ref(), Ok(&seen));
     // Without addresses, in the order in which they come, the lowest port first.
     let toml = TOML.replace("address = \"t.m.at\"\n", "");
     let seen = read(&toml, &format!("{HEAD}{BODY}")).unwrap();
@@ -84,6 +87,18 @@ fn broken_waveforms_are_refused_with_edge_and_signal() {
     for (toml, vcd, refusal) in refusals {
         assert_eq!(read(toml, &vcd).unwrap_err(), refusal);
     }
+    // A start that is held ends the run, which is said.
+    let held = whole.replace("1!\n0\"\nb01", "1!\nb01");
+    assert_eq!(
+        read(TOML, &held).unwrap_err(),
+        "waveform: the outputs that `t.m.valid` has not written by time 25, where `t.start` is 1 again must be 0, \
+         got 3"
+    );
+    let unnamed = TOML.replace("\"t.m.out\"", "\"\"");
+    assert_eq!(
+        read_bytes(&unnamed, whole.as_bytes()).unwrap_err(),
+        "signals: data must be the path of a signal, got an empty one"
+    );
     // Bits that are dumped one by one have one path, and values of their own.
     let second = "$var wire 4 $ at [3:0] $end\n$var wire 4 + at [7:4] $end\n";
     let apart = whole.replacen("$var wire 4 $ at [3:0] $end\n", second, 1);

@@ -33,9 +33,11 @@ pub(super) fn read(input: &mut impl BufRead, sampler: &mut Sampler<'_>) -> Resul
                 }
                 sampler.change(&words.word, &value);
             }
-            b'r' | b'R' => {
+            // Of a real number or a string a signal that is watched has none.
+            b'r' | b'R' | b's' | b'S' => {
                 words.next()?;
             }
+            b'$' if words.word == b"$comment" => drop(words.up_to_end()?),
             b'0' | b'1' | b'x' | b'X' | b'z' | b'Z' => {
                 let (value, id) = words.word.split_at(1);
                 sampler.change(id, value);
