@@ -62,7 +62,9 @@ impl TryFrom<String> for Scheme {
 
     fn try_from(text: String) -> Result<Self, String> {
         let argument = |name: &str| {
-            text.strip_prefix(name)?.strip_prefix('(')?.strip_suffix(')')?.parse::<u32>().ok()
+            let digits = text.strip_prefix(name)?.strip_prefix('(')?.strip_suffix(')')?;
+            // A number has one form: no sign, no zeros in front.
+            digits.parse::<u32>().ok().filter(|number| number.to_string() == digits)
         };
         let scheme = match text.as_str() {
             "twn" => Some(Self::Baseline(Baseline::Twn)),
@@ -143,7 +145,7 @@ pub struct Plan {
     pub others: Scheme,
     /// Which weights of a `dbq` layer share their branch scales.
     pub alpha: Alpha,
-    /// Bits of activations after ReLU-like functions, 1…8.
+    /// Bits of activations, 1…8: of those that are never negative, and, at least 2, of others that no `add` reads.
     pub activation_bits: u32,
     /// Bits of multipliers, 2…18.
     pub scale_bits: u32,

@@ -16,7 +16,7 @@ pub(crate) mod window;
 #[cfg(test)]
 mod tests;
 
-pub use builtin::{builtin, builtin_names, builtin_text};
+pub use builtin::{builtin, builtin_names, builtin_text, text_of};
 
 /// A network of layers in topological order, all shapes known.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,6 +1,9 @@
 //! The topologies that are built in: network files, one line each.
 
+use std::borrow::Cow;
+
 use super::Topology;
+use super::file::variant_text;
 use crate::Error;
 
 /// Name and text of every built-in network file.
@@ -46,10 +49,18 @@ pub fn builtin(name: &str) -> Result<Topology, Error> {
     if let Some(text) = builtin_text(name) {
         return Topology::from_toml(text);
     }
-    match family_member(name) {
-        Some((family, width, side)) => Topology::variant(family, name, width, side),
-        None => Err(unknown("network", name)),
-    }
+    let text = text_of(name).ok_or_else(|| unknown("network", name))?;
+    Topology::from_toml(&text)
+        .map_err(|error| Error::malformed(format!("network `{name}`"), error.to_string()))
+}
+
+/// The text of the network file of a name that [`builtin`] takes.
+pub fn text_of(name: &str) -> Option<Cow<'static, str>> {
+    let of_family = || {
+        let (family, width, side) = family_member(name)?;
+        Some(variant_text(family, name, width, side).into())
+    };
+    builtin_text(name).map(Cow::Borrowed).or_else(of_family)
 }
 
 /// The refusal of a name that is no built-in.

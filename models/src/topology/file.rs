@@ -106,16 +106,14 @@ impl Topology {
         };
         read().map_err(readable)
     }
+}
 
-    /// A built-in under another name, with another width multiplier and picture size.
-    pub(super) fn variant(base: &str, name: &str, width: f64, side: usize) -> Result<Self, Error> {
-        let text = format!(
-            "format = {FORMAT}\nname = {name:?}\nbase = {base:?}\nwidth = {width:?}\n\
-             channel_divisor = 8\ninput = {{ height = {side}, width = {side}, channels = 3 }}\n"
-        );
-        Self::from_toml(&text)
-            .map_err(|error| Error::malformed(format!("network `{name}`"), error.to_string()))
-    }
+/// The file of a built-in under another name, with another width multiplier and picture size.
+pub(super) fn variant_text(base: &str, name: &str, width: f64, side: usize) -> String {
+    format!(
+        "format = {FORMAT}\nname = {name:?}\nbase = {base:?}\nwidth = {width:?}\n\
+         channel_divisor = 8\ninput = {{ height = {side}, width = {side}, channels = 3 }}\n"
+    )
 }
 
 /// A message may quote names of the file: control characters are escaped, and what is long is cut.
