@@ -1,8 +1,9 @@
 //! Arguments, and the exit code: 0 done, 1 the answer is no, 2 bad usage or input.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands;
 use crate::print::{self, Printer};
@@ -100,9 +101,10 @@ enum Command {
 
 /// Parses the arguments, runs the command and returns the exit code.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let cli = match parse(&words) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error, &words),
     };
     let printer = Printer::new(&cli.global);
     let verdict = run(&cli, &printer).and_then(|verdict| printer.finish().map(|()| verdict));
@@ -116,33 +118,62 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// A number below 0 is a value that its argument refuses by its range, and no option of another name.
+fn command() -> clap::Command {
+    fn with_negative_numbers(command: clap::Command) -> clap::Command {
+        let of_option = |arg: clap::Arg| {
+            let takes_value = arg.get_long().is_some() && arg.get_action().takes_values();
+            if takes_value { arg.allow_negative_numbers(true) } else { arg }
+        };
+        command.mut_args(of_option).mut_subcommands(with_negative_numbers)
+    }
+    with_negative_numbers(Cli::command())
+}
+
+fn parse(words: &[OsString]) -> Result<Cli, clap::Error> {
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(words)?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// The command that a command line names, as far as it names one.
+fn named(words: &[OsString]) -> String {
+    let mut command = &Cli::command();
+    let mut name = command.get_name().to_owned();
+    for word in words.iter().skip(1) {
+        if let Some(inner) = command.find_subcommand(word) {
+            command = inner;
+            name = format!("{name} {}", inner.get_name());
+        }
+    }
+    name
+}
+
 /// Help and version as they are; wrong usage in one line.
-fn usage(error: &clap::Error) -> ExitCode {
+fn usage(error: &clap::Error, words: &[OsString]) -> ExitCode {
     use clap::error::ErrorKind;
     let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     if asked_for || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         // Nothing is left to be done where even help cannot be printed.
         drop(error.print());
     } else {
-        print::error(&anyhow::anyhow!("{}", usage_line(&error.render().to_string())));
+        print::error(&anyhow::anyhow!("{}", usage_line(error, words)));
     }
     if asked_for { ExitCode::SUCCESS } else { ExitCode::from(2) }
 }
 
 /// What clap says in paragraphs, as one line: the error, its tips, and where help is.
-fn usage_line(text: &str) -> String {
-    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut parts = Vec::new();
-    let mut command = "tridot".to_owned();
-    for paragraph in text.split("\n\n").map(words) {
-        if let Some(usage) = paragraph.strip_prefix("Usage: ") {
-            let is_name = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase());
-            command = usage.split(' ').take_while(is_name).collect::<Vec<_>>().join(" ");
-        } else if !paragraph.is_empty() && !paragraph.starts_with("For more information") {
-            parts.push(paragraph.strip_prefix("error: ").unwrap_or(&paragraph).to_owned());
-        }
-    }
-    format!("{} (help: {command} --help)", parts.join("; "))
+fn usage_line(error: &clap::Error, words: &[OsString]) -> String {
+    let in_a_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = error.render().to_string();
+    let paragraphs = text.split("\n\n").map(in_a_line).filter(|paragraph| {
+        let begins = |start: &&str| paragraph.starts_with(*start);
+        !paragraph.is_empty() && !["Usage: ", "For more information"].iter().any(begins)
+    });
+    let parts: Vec<String> = paragraphs
+        .map(|paragraph| paragraph.strip_prefix("error: ").unwrap_or(&paragraph).to_owned())
+        .collect();
+    format!("{} (help: {} --help)", parts.join("; "), named(words))
 }
 
 fn run(cli: &Cli, printer: &Printer) -> anyhow::Result<Verdict> {
@@ -154,7 +185,9 @@ fn run(cli: &Cli, printer: &Printer) -> anyhow::Result<Verdict> {
 #[cfg(feature = "train")]
 pub(crate) fn run_line(arguments: &[String], printer: &Printer) -> anyhow::Result<Verdict> {
     let words = std::iter::once("tridot").chain(arguments.iter().map(String::as_str));
-    dispatch(&Cli::try_parse_from(words)?.command, printer)
+    let words: Vec<OsString> = words.map(OsString::from).collect();
+    let cli = parse(&words).map_err(|error| anyhow::anyhow!("{}", usage_line(&error, &words)))?;
+    dispatch(&cli.command, printer)
 }
 
 fn dispatch(command: &Command, printer: &Printer) -> anyhow::Result<Verdict> {

@@ -19,7 +19,7 @@ pub(crate) mod folder;
 pub(crate) mod liberty;
 
 pub(crate) use arguments::{
-    architecture, architecture_text, energy_tables, file_hint, is_path, network_bytes, read_network,
+    architecture, architecture_text, energy_tables, file_hint, is_path, of_argument, read_network,
 };
 #[cfg(feature = "train")]
 pub(crate) use arguments::{may_be_integer_network, topology, topology_text, trained_bytes};
@@ -160,6 +160,10 @@ fn target(path: &Path) -> Result<PathBuf> {
         Ok(metadata) if metadata.is_dir() => bail!("{}: is a folder, not a file", path.display()),
         Ok(metadata) if !metadata.is_file() => {
             bail!("{}: must be a plain file or absent, is a device, pipe or socket", path.display())
+        }
+        // To take another file's place its own permission is not asked for: whoever took it away meant it.
+        Ok(metadata) if metadata.permissions().readonly() => {
+            bail!("{}: is read-only", path.display())
         }
         Ok(_) => std::fs::canonicalize(path).map_err(|error| unwritable(path, &error)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

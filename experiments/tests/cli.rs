@@ -110,11 +110,31 @@ fn an_error_prints_nothing_on_standard_output() {
 fn shown_network_files_are_read_back() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mine.toml");
-    std::fs::write(&file, tridot(&["networks", "--show", "resnet20"]).stdout).unwrap();
-    let mine = tridot(&["complexity", path(&file), "--uniform", "8,8", "--json"]);
-    let built_in = tridot(&["complexity", "resnet20", "--uniform", "8,8", "--json"]);
-    assert_eq!(mine.status.code(), Some(0));
-    assert_eq!(mine.stdout, built_in.stdout);
+    for name in ["resnet20", "mobilenetv1-0.5-32", "mobilenetv2-1.4-224"] {
+        std::fs::write(&file, tridot(&["networks", "--show", name]).stdout).unwrap();
+        let mine = tridot(&["complexity", path(&file), "--uniform", "8,8", "--json"]);
+        let built_in = tridot(&["complexity", name, "--uniform", "8,8", "--json"]);
+        assert_eq!(mine.status.code(), Some(0), "{name}");
+        assert_eq!(mine.stdout, built_in.stdout, "{name}");
+        let [mine, built_in] = [path(&file), name].map(|file| tridot(&["inspect", file, "--json"]));
+        assert_eq!(mine.status.code(), Some(0), "{name}");
+        assert_eq!(mine.stdout, built_in.stdout, "{name}");
+    }
+}
+
+#[cfg(feature = "train")]
+#[test]
+fn a_training_takes_any_member_of_a_family() {
+    let folder = tempfile::tempdir().unwrap();
+    let (plan, out) = (folder.path().join("plan.toml"), folder.path().join("out"));
+    let text = "format = 1\nnetwork = \"mobilenetv1-0.25-32\"\nstart = \"scratch\"\n[[stage]]\n\
+                weights = \"float\"\nepochs = 1\nlearning_rate = 0.1\n";
+    std::fs::write(&plan, text).unwrap();
+    // Its 1000 classes are not those of the synthetic set, which is found out behind the network's file.
+    let output = tridot(&["train", path(&plan), "--synthetic", "--out", path(&out)]);
+    assert_eq!(output.status.code(), Some(2));
+    let line = String::from_utf8(output.stderr).unwrap();
+    assert!(line.contains("1000"), "{line}");
 }
 
 #[test]

@@ -72,11 +72,16 @@ fn an_output_never_replaces_an_input() {
     fs::write(path.join("mine.toml"), "format = 1").unwrap();
     fs::create_dir(path.join("data")).unwrap();
     fs::write(path.join("data/test_batch.bin"), "pictures").unwrap();
+    let waveform = "rtl waveform net.safetensors --arch mine.toml --layer classes -o";
+    let calibrate = "calibrate --liberty mine.toml --node-nm 45 --arch edge -o";
     let quantize = "quantize net.safetensors --network mine.toml --plan mine.toml";
     for (arguments, output, input) in [
         (RECORD.to_owned(), "net.safetensors", "net.safetensors"),
         (RECORD.to_owned(), "./data/../net.safetensors", "net.safetensors"),
         (RECORD.to_owned(), "hard.safetensors", "net.safetensors"),
+        (waveform.to_owned(), "net.safetensors", "net.safetensors"),
+        (waveform.to_owned(), "mine.toml", "mine.toml"),
+        (calibrate.to_owned(), "mine.toml", "mine.toml"),
         (format!("{quantize} --synthetic -o"), "net.safetensors", "net.safetensors"),
         (format!("{quantize} --synthetic -o"), "mine.toml", "mine.toml"),
         (format!("{quantize} --data data -o"), "data/test_batch.bin", "data"),
@@ -102,6 +107,20 @@ fn an_output_is_a_plain_file() {
     assert_eq!(record("sub"), "tridot: sub: is a folder, not a file");
     assert_eq!(record("new/"), "tridot: new/: names a folder, not a file");
     assert_eq!(record("new/."), "tridot: new/.: names a folder, not a file");
+    let old = path.join("old.safetensors");
+    fs::write(&old, "mine").unwrap();
+    let mut permissions = fs::metadata(&old).unwrap().permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(&old, permissions).unwrap();
+    assert_eq!(record("old.safetensors"), "tridot: old.safetensors: is read-only");
+    let summary = |output: &str| {
+        refusal(path, &format!("quantize net.safetensors --synthetic --summary -o {output}"))
+    };
+    for output in ["q.toml", "q.json"] {
+        let refused =
+            format!("tridot: {output}: is where --summary writes: give the network another");
+        assert!(summary(output).starts_with(&refused));
+    }
     #[cfg(unix)]
     {
         let special = "must be a plain file or absent, is a device, pipe or socket";
@@ -167,7 +186,7 @@ fn files_are_judged_by_their_first_bytes() {
         zeros.contains("is neither a safetensors file nor a PyTorch zip checkpoint"),
         "{zeros}"
     );
-    assert!(refusal(path, "inspect zeros").starts_with("tridot: zeros: line 1, column "));
+    assert!(refusal(path, "inspect zeros").starts_with("tridot: zeros: is no integer network, "));
     assert_eq!(
         refusal(path, "inspect header"),
         "tridot: header: the header's length must be at most 3221225464, as the file has 3221225472 \
@@ -225,6 +244,32 @@ fn wrong_usage_is_told_in_one_line() {
     ] {
         let line = refusal(folder.path(), arguments);
         assert!(line.ends_with("--help)"), "{line}");
+    }
+    for (arguments, refused) in [
+        (
+            "record net.safetensors --synthetic --samples -1 -o t",
+            "tridot: invalid value '-1' for '--samples <N>': -1 is not in 1..=4096 (help: tridot record --help)",
+        ),
+        (
+            "rtl check --random -2 --arch tiny",
+            "tridot: invalid value '-2' for '--random <N>': -2 is not in 1..=100000 (help: tridot rtl check --help)",
+        ),
+        (
+            "--threads 0 archs",
+            "tridot: invalid value '0' for '--threads <N>': 0 is not in 1..=1024 (help: tridot archs --help)",
+        ),
+    ] {
+        assert_eq!(refusal(folder.path(), arguments), refused);
+    }
+    // An option that would change nothing is refused.
+    for arguments in [
+        "accuracy net.safetensors --data data --seed 5",
+        "check net.safetensors --data data --seed 5",
+        "record net.safetensors --data data --seed 5 -o t",
+        "verify vectors --layer a --outputs b.hex --signals c.toml",
+    ] {
+        let line = refusal(folder.path(), arguments);
+        assert!(line.contains("cannot be used with"), "{line}");
     }
     let typo = refusal(folder.path(), "check net.safetensors --sinthetic");
     assert!(typo.contains("'--synthetic'"), "{typo}");

@@ -169,5 +169,30 @@ fn a_folder_of_something_else_and_a_road_without_weights_are_refused() {
         line.starts_with("tridot: road.toml: line 4, column 1: unknown field `check_sample`"),
         "{line}"
     );
+    for (from, to, refused) in [
+        (
+            "trace_samples = 1",
+            "trace_samples = 5000",
+            "road.toml: trace_samples must be between 1 and 4096, got ",
+        ),
+        ("\"edge\"", "\"edge\", \"edge\"", "road.toml: the architecture `edge` is given twice"),
+        (
+            "quantize = \"f8.toml\"",
+            "quantize = \"float.toml\"",
+            "road.toml: float.toml: must be a quantization plan: ",
+        ),
+    ] {
+        fs::write(folder.path().join("road.toml"), ROAD.replace(from, to)).unwrap();
+        let line = refusal(&mut quickstart(folder.path(), "new", "1"));
+        assert!(line.starts_with(&format!("tridot: {refused}")), "{line}");
+    }
+    let road = ROAD.replace("float = { train = \"float.toml\" }\n", "");
+    fs::write(folder.path().join("road.toml"), road).unwrap();
+    let mut command = quickstart(folder.path(), "new", "1");
+    let line = refusal(command.args(["--from", "nope"]));
+    assert!(line.starts_with("tridot: no trained network `nope`"), "{line}");
+    let mut command = quickstart(folder.path(), "new", "1");
+    let line = refusal(command.args(["--from", "resnet20-cifar10-b2", "--data", "nope"]));
+    assert!(line.starts_with("tridot: nope: "), "{line}");
     assert!(!folder.path().join("new").exists(), "a refused road makes nothing");
 }

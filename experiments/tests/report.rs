@@ -12,6 +12,7 @@ mod sample;
 use sample::{Scheme, record, study};
 use tridot_reports::record::Record;
 use tridot_reports::store::Store;
+use tridot_sim::digest::Digest;
 
 fn report(records: &Path, output: &Path, more: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_tridot"))
@@ -105,6 +106,34 @@ fn an_earlier_report_is_replaced_and_nothing_else_is() {
 }
 
 #[test]
+fn what_was_changed_is_written_over_by_force_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (records, out) = (folder.path().join("records.csv"), folder.path().join("report"));
+    write_records(&records, [record(Scheme::Layer(1), "tiny")]);
+    assert_eq!(report(&records, &out, &[]).status.code(), Some(0));
+    let (table, figure) =
+        (out.join("table.md"), out.join("layers/sample-dbq1-layer-tiny-cycles.svg"));
+    let written = fs::read_to_string(&table).unwrap();
+    fs::write(&table, "edited").unwrap();
+    fs::write(&figure, "edited").unwrap();
+    let refused = refusal(&report(&records, &out, &[]));
+    assert!(refused.contains("which was changed since `tridot report` wrote it"), "{refused}");
+    assert_eq!(fs::read_to_string(&table).unwrap(), "edited");
+    // Of the new report only the table has the name of a changed file.
+    write_records(&records, [record(Scheme::Layer(1), "edge")]);
+    assert_eq!(report(&records, &out, &["--force"]).status.code(), Some(0));
+    assert_ne!(fs::read_to_string(&table).unwrap(), written);
+    assert_eq!(fs::read_to_string(&figure).unwrap(), "edited");
+    // Records in the place of a file of the report are an input.
+    fs::copy(&records, &table).unwrap();
+    let refused = refusal(&report(&table, &out, &["--force"]));
+    assert!(
+        refused.contains("table.md: is an input, which `tridot report` would overwrite"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn a_list_cannot_reach_outside_its_folder() {
     let folder = tempfile::tempdir().unwrap();
     let (records, out) = (folder.path().join("records.csv"), folder.path().join("report"));
@@ -113,8 +142,9 @@ fn a_list_cannot_reach_outside_its_folder() {
     let mine = folder.path().join("mine.txt");
     fs::write(&mine, "mine").unwrap();
     let list = fs::read_to_string(out.join("files.txt")).unwrap();
-    fs::write(out.join("files.txt"), list + "../mine.txt\n" + mine.to_str().unwrap() + "\n")
-        .unwrap();
+    let (digest, mine_path) = (Digest::of(b"mine"), mine.display());
+    let lines = format!("{list}{digest} ../mine.txt\n{digest} {mine_path}\n");
+    fs::write(out.join("files.txt"), lines).unwrap();
     assert_eq!(report(&records, &out, &[]).status.code(), Some(0));
     assert_eq!(fs::read_to_string(&mine).unwrap(), "mine");
 }

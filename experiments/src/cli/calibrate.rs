@@ -41,7 +41,7 @@ pub(crate) struct CalibrateArgs {
     /// Take an engine of so many lanes, otherwise that of `edge`; several with commas: each with each of --branches.
     #[arg(long, value_name = "N", value_delimiter = ',', requires = "branches")]
     pub(crate) lanes: Vec<usize>,
-    /// Branches of that engine; its scaler has as many multipliers.
+    /// Branches of that engine, which --lanes needs; its scaler has as many multipliers.
     #[arg(long, value_name = "B", value_delimiter = ',', requires = "lanes")]
     pub(crate) branches: Vec<usize>,
     /// Clock edges of each window.
@@ -67,7 +67,7 @@ pub(crate) struct CalibrateArgs {
                         --liberty sky130hd_tt_025C_1v80.lib.gz"
 )]
 pub(crate) struct RtlEnergyArgs {
-    /// The integer network.
+    /// The integer network: a file, or a trained network's name (`tridot networks`).
     pub(crate) net: PathBuf,
     #[command(flatten)]
     pub(crate) library: LibraryArgs,

@@ -9,7 +9,8 @@ use clap::Args;
 #[command(after_help = "Examples:\n  tridot complexity resnet20 --uniform 8,8\n  \
                         tridot complexity resnet20 --ternary 2\n  tridot complexity resnet20-b2.safetensors")]
 pub(crate) struct ComplexityArgs {
-    /// An integer network's file, a network file, or a built-in name (then with --uniform or --ternary).
+    /// An integer network's file or a trained network's name; or, with --uniform or --ternary, a network file or
+    /// a built-in name.
     #[arg(value_name = "NET|NAME")]
     pub(crate) subject: String,
     /// From shapes alone: every weight has W bits and every activation A bits.
@@ -25,7 +26,7 @@ pub(crate) struct ComplexityArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  tridot inspect resnet20-b2.safetensors")]
 pub(crate) struct InspectArgs {
-    /// The file, or a trained network's name (`tridot networks`).
+    /// The file; or, where there is none, the name of what is built in: a network, an architecture, an energy table.
     pub(crate) file: PathBuf,
 }
 

@@ -162,7 +162,7 @@ pub(crate) struct AccuracyArgs {
     #[command(flatten)]
     pub(crate) source: Source,
     /// Seed of the synthetic set.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, conflicts_with = "data")]
     pub(crate) seed: u64,
 }
 
@@ -190,7 +190,7 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) samples: u32,
     /// Seed of synthetic pictures.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, conflicts_with = "data")]
     pub(crate) seed: u64,
 }
 
@@ -209,7 +209,7 @@ pub(crate) struct RecordArgs {
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) samples: u32,
     /// Seed of synthetic pictures.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, conflicts_with = "data")]
     pub(crate) seed: u64,
     /// The trace to write.
     #[arg(short, long, value_name = "TRACE")]

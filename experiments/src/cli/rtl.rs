@@ -56,7 +56,8 @@ pub(crate) struct FolderArgs {
     /// The folder to write: new, empty, or of an earlier run.
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: PathBuf,
-    /// Write into a folder that holds other files too; those stay.
+    /// Write into a folder that holds other files, or changed ones: what has the name of a file to write is
+    /// overwritten, all else stays.
     #[arg(long)]
     pub(crate) force: bool,
 }
@@ -124,7 +125,7 @@ pub(crate) struct RtlCheckArgs {
                         -o conv1.fst"
 )]
 pub(crate) struct RtlWaveformArgs {
-    /// The integer network.
+    /// The integer network: a file, or a trained network's name (`tridot networks`).
     pub(crate) net: PathBuf,
     /// Built-in name or architecture file.
     #[arg(long, value_name = "NAME|FILE")]
@@ -156,7 +157,7 @@ pub(crate) struct RtlWaveformArgs {
                         sh vectors/run-icarus.sh"
 )]
 pub(crate) struct GoldenArgs {
-    /// The integer network.
+    /// The integer network: a file, or a trained network's name (`tridot networks`).
     pub(crate) net: PathBuf,
     /// Built-in name or architecture file.
     #[arg(long, value_name = "NAME|FILE")]
@@ -194,8 +195,8 @@ pub(crate) struct VerifyArgs {
     /// Outputs and their edges from a waveform, VCD or FST, of any length.
     #[arg(long, value_name = "FILE", requires = "signals", conflicts_with_all = ["outputs", "edges"])]
     pub(crate) wave: Option<PathBuf>,
-    /// Which signals of the waveform: TOML with format, clock, start, valid, address, data, ports.
-    #[arg(long, value_name = "TOML", requires = "wave")]
+    /// Which signals of the waveform, as docs/signals-file.md describes: clock, start, valid, address, data, ports.
+    #[arg(long, value_name = "TOML", requires = "wave", conflicts_with_all = ["outputs", "edges"])]
     pub(crate) signals: Option<PathBuf>,
     /// Write the result as JUnit XML.
     #[arg(long, value_name = "FILE")]

@@ -1,5 +1,7 @@
 //! `tridot calibrate`: an energy table from the gates of a library.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::{Result, bail};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -48,7 +50,10 @@ struct Setting<'a> {
 }
 
 pub(crate) fn run(arguments: &CalibrateArgs, printer: &Printer) -> Result<Verdict> {
-    files::check_writable(&arguments.output)?;
+    let liberty = arguments.library.liberty.iter().map(PathBuf::as_path);
+    let inputs: Vec<&Path> =
+        liberty.chain(arguments.arch.as_deref().and_then(files::of_argument)).collect();
+    files::check_output(&arguments.output, &inputs)?;
     if !(1.0..=1000.0).contains(&arguments.node_nm) {
         bail!("--node-nm must be between 1 and 1000, got {}", arguments.node_nm);
     }

@@ -1,5 +1,7 @@
 //! `tridot golden`: golden vectors of a network's layers on an architecture.
 
+use std::path::Path;
+
 use anyhow::Result;
 use serde::Serialize;
 use tridot_sim::rtl::{Image, Sizes};
@@ -79,7 +81,9 @@ pub(crate) fn run(arguments: &GoldenArgs, printer: &Printer) -> Result<Verdict> 
     let architecture = files::architecture_text(&arguments.arch)?;
     contents.insert("architecture.toml".to_owned(), architecture.into());
     add_scripts(&mut contents, &library);
-    folder::replace(&arguments.folder.output, MAKER, &contents)?;
+    let inputs = std::iter::once(arguments.net.as_path()).chain(arguments.layers.trace.as_deref());
+    let inputs: Vec<&Path> = inputs.chain(files::of_argument(&arguments.arch)).collect();
+    folder::replace(&arguments.folder.output, MAKER, &inputs, &contents)?;
     let report = Report {
         network: subject.network.name.clone(),
         architecture: arch.name.clone(),

@@ -1,6 +1,11 @@
 //! `tridot inspect`: what is in a file.
 
-use anyhow::Result;
+use std::borrow::Cow;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use tridot_sim::arch::Architecture;
+use tridot_sim::energy::EnergyTables;
 
 use crate::cli::{InspectArgs, Verdict};
 use crate::print::Printer;
@@ -29,11 +34,7 @@ enum Kind {
 
 pub(crate) fn run(arguments: &InspectArgs, printer: &Printer) -> Result<Verdict> {
     let path = &arguments.file;
-    if zoo::find(&path.to_string_lossy()).is_some() {
-        network::tell(path, &files::network_bytes(path)?, printer)?;
-        return Ok(Verdict::Yes);
-    }
-    let bytes = files::read_plain(path, files::MAX_CHECKPOINT_BYTES)?;
+    let bytes = bytes(path)?;
     match kind(&bytes) {
         Kind::Network => network::tell(path, &bytes, printer)?,
         Kind::Trace => trace::tell(path, &bytes, printer)?,
@@ -45,6 +46,35 @@ pub(crate) fn run(arguments: &InspectArgs, printer: &Printer) -> Result<Verdict>
         Kind::Text => models::tell_text(path, bytes, printer)?,
     }
     Ok(Verdict::Yes)
+}
+
+/// What a file holds, or what is built in by that name: a trained network has its name before a file, as everywhere.
+fn bytes(path: &Path) -> Result<Vec<u8>> {
+    let name = path.to_str().filter(|name| !files::is_path(name));
+    let Some(name) = name.filter(|name| zoo::find(name).is_some() || !path.exists()) else {
+        return files::read_plain(path, files::MAX_CHECKPOINT_BYTES);
+    };
+    if let Some(entry) = zoo::find(name) {
+        return Ok(entry.network.to_vec());
+    }
+    let machine = Architecture::preset_text(name).or_else(|| EnergyTables::builtin_text(name));
+    let text = machine.map(Cow::Borrowed).or_else(|| network_text(name)).with_context(|| {
+        format!(
+            "no file `{0}`, and nothing built in of that name: `tridot networks`, `archs` and `energies` list what is",
+            name.escape_debug()
+        )
+    })?;
+    Ok(text.into_owned().into_bytes())
+}
+
+#[cfg(feature = "train")]
+fn network_text(name: &str) -> Option<Cow<'static, str>> {
+    tridot_models::topology::text_of(name)
+}
+
+#[cfg(not(feature = "train"))]
+const fn network_text(_: &str) -> Option<Cow<'static, str>> {
+    None
 }
 
 fn kind(bytes: &[u8]) -> Kind {

@@ -37,12 +37,15 @@ struct Trained {
 
 pub(crate) fn run(arguments: &NetworksArgs, printer: &Printer) -> Result<Verdict> {
     if let Some(name) = &arguments.show {
-        let trained = || zoo::find(name).map(|entry| entry.plan);
-        let text = topology::builtin_text(name).or_else(trained).ok_or_else(|| {
+        let trained = || zoo::find(name).map(|entry| entry.plan.into());
+        let text = topology::text_of(name).or_else(trained).ok_or_else(|| {
             let names = [topology::builtin_names(), zoo::names()].concat();
-            anyhow!("no built-in network `{name}`: there are {}", names.join(", "))
+            anyhow!(
+                "no built-in network `{name}`: there are {} (or mobilenetv1-WIDTH-SIDE, mobilenetv2-WIDTH-SIDE)",
+                names.join(", ")
+            )
         })?;
-        printer.verbatim(text);
+        printer.verbatim(&text);
         return Ok(Verdict::Yes);
     }
     let mut networks = Vec::new();

@@ -98,6 +98,10 @@ pub(crate) fn test_pictures(
             pictures
         }
     };
+    if pictures.len() < n {
+        let there = pictures.len();
+        printer.note(format_args!("{}: has {there} test pictures, not {n}", dir.display()));
+    }
     Ok((pictures, folder.name().to_owned()))
 }
 

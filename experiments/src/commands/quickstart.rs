@@ -8,8 +8,10 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
+use tridot_models::data::Folder;
 use tridot_sim::network::Accuracy;
 
+use super::weights::Trained;
 use crate::cli::{self, QuickstartArgs, Verdict};
 use crate::files::{self, Contents};
 use crate::print::{Printer, percent};
@@ -53,6 +55,7 @@ struct NetworkReport {
 
 pub(crate) fn run(arguments: &QuickstartArgs, printer: &Printer) -> Result<Verdict> {
     let road = Road::of(arguments)?;
+    check_inputs(arguments)?;
     let source = stages::Source::of(arguments)?;
     let stages = stages::all(&road, &source);
     let commands = commands_md::text(&road, &stages);
@@ -76,6 +79,17 @@ pub(crate) fn run(arguments: &QuickstartArgs, printer: &Printer) -> Result<Verdi
     tell(&report, printer);
     printer.object("quickstart", &report)?;
     Ok(Verdict::Yes)
+}
+
+/// Refuses weights and pictures that cannot be read, before the folder becomes this road's.
+fn check_inputs(arguments: &QuickstartArgs) -> Result<()> {
+    if let Some(from) = &arguments.from {
+        Trained::read(from)?;
+    }
+    if let Some(dir) = &arguments.data {
+        Folder::open(dir)?;
+    }
+    Ok(())
 }
 
 /// Makes the folder and its plans, or finds them as they would be made: then the road goes on in it.

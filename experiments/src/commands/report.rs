@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &ReportArgs, printer: &Printer) -> Result<Verdict> 
     let command = command(arguments);
     let (fronts, layers) = (plot::fronts(records), plot::layers(records));
     let contents = contents(records, &fronts, &layers, &command);
-    folder::replace(&arguments.output, MAKER, &contents)?;
+    folder::replace(&arguments.output, MAKER, &[path], &contents)?;
     let report = Report {
         records: records.len(),
         output: arguments.output.display().to_string(),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use tridot_sim::arch::Architecture;
 use tridot_sim::energy::{self, Area, Energy, EnergyTable};
 use tridot_sim::fast::{self, Sampling};
@@ -55,6 +55,9 @@ pub(crate) fn run(arguments: &SimulateArgs, printer: &Printer) -> Result<Verdict
     if arguments.any_clock {
         table = table.at_any_clock();
     }
+    table.check_clock(&arch).map_err(|error| {
+        anyhow!("{error}: lower it in a copy (`tridot archs --show`), or add --any-clock")
+    })?;
     // An architecture that cannot run the network is refused before anything long begins.
     fast::network(&network, &arch, 1)?;
     if let Some(folder) = &arguments.output {

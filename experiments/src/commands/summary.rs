@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use tridot_sim::network::{Accuracy, Network};
 
 use crate::files;
@@ -20,7 +20,14 @@ pub(crate) fn check_outputs(output: &Path, with_summary: bool, inputs: &[&Path])
     files::check_output(output, inputs)?;
     if with_summary {
         for extension in ["json", "toml"] {
-            files::check_output(&output.with_extension(extension), inputs)?;
+            let beside = output.with_extension(extension);
+            if beside == *output {
+                bail!(
+                    "{}: is where --summary writes: give the network another extension, as .safetensors",
+                    output.display()
+                );
+            }
+            files::check_output(&beside, inputs)?;
         }
     }
     Ok(())

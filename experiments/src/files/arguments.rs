@@ -22,7 +22,7 @@ pub(crate) fn read_network(argument: &Path) -> Result<Network> {
 }
 
 /// What an integer network's file holds: with `/` or an extension it is a file, else a name of the zoo.
-pub(crate) fn network_bytes(argument: &Path) -> Result<Cow<'static, [u8]>> {
+fn network_bytes(argument: &Path) -> Result<Cow<'static, [u8]>> {
     let Some(name) = argument.to_str().filter(|name| !is_path(name)) else {
         return read_plain(argument, MAX_NETWORK_FILE_BYTES).map(Cow::Owned);
     };
@@ -61,7 +61,7 @@ pub(crate) fn topology_text(argument: &str) -> Result<String> {
     }
     // The refusal of a name that is not built in lists those that are.
     topology::builtin(argument)?;
-    Ok(topology::builtin_text(argument).expect("it is built in").to_owned())
+    Ok(topology::text_of(argument).expect("it is built in").into_owned())
 }
 
 /// A topology by the rule of all arguments: with `/` or an extension it is a file, else a built-in name.
@@ -115,6 +115,11 @@ pub(crate) fn may_be_integer_network(argument: &str) -> bool {
     is_plain()
         && File::open(argument).and_then(|mut file| file.read_exact(&mut head)).is_ok()
         && head[8] == b'{'
+}
+
+/// The file that an argument names, if it names nothing built in.
+pub(crate) fn of_argument(argument: &str) -> Option<&Path> {
+    is_path(argument).then(|| Path::new(argument))
 }
 
 /// Whether an argument names a file and not something built in.

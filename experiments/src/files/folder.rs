@@ -1,21 +1,24 @@
 //! Folders that a command writes as a whole, and replaces when it runs again.
 //!
-//! `files.txt` in the folder lists what the command wrote. A folder may be replaced if everything in it is on that
-//! list. The list is written before the files, with those of before and those to come, so that a command that was
-//! killed can run again.
+//! `files.txt` in the folder lists what the command wrote, each file with the digest of its content. A folder may be
+//! replaced if everything in it is on that list and as it was written. The list is written before the files, with
+//! those of before and those to come, so that a command that was killed can run again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use tridot_sim::digest::Digest;
 
-use super::{check_no_file, make_all, read, text, write};
+use super::{check_no_file, is_same, make_all, read, text, write};
 
 /// The name of the list.
 const LIST: &str = "files.txt";
 /// The largest list that is read.
 const MAX_LIST_BYTES: usize = 1 << 24;
+/// The largest file of such a folder that is read.
+const MAX_FILE_BYTES: usize = 1 << 32;
 /// Folders in folders that are looked into.
 const MAX_DEPTH: usize = 4;
 
@@ -31,6 +34,9 @@ pub(crate) enum Occupied {
 /// Files to write: path from the folder, with `/` → content.
 pub(crate) type Contents = BTreeMap<String, Vec<u8>>;
 
+/// What a list names: path → what the file may hold, one content or, where a run was killed, two.
+type Listed = BTreeMap<String, BTreeSet<Digest>>;
+
 /// Refuses a folder that holds files of others, apart from `spared`; found out before the work, not after.
 pub(crate) fn check(folder: &Path, maker: &str, spared: &Path, occupied: Occupied) -> Result<()> {
     check_no_file(folder)?;
@@ -41,9 +47,18 @@ pub(crate) fn check(folder: &Path, maker: &str, spared: &Path, occupied: Occupie
     let spared = fs::canonicalize(spared).ok();
     for path in present(folder)? {
         let is_spared = || fs::canonicalize(folder.join(&path)).ok() == spared;
-        if path != LIST && !listed.contains(&path) && !is_part(&path) && !is_spared() {
+        if path == LIST || is_part(&path) || is_spared() {
+            continue;
+        }
+        let Some(digests) = listed.get(&path) else {
             bail!(
                 "{}: holds `{path}`, which no earlier `{maker}` wrote: name another folder, or add --force",
+                folder.display()
+            );
+        };
+        if !is_as_written(&folder.join(&path), digests)? {
+            bail!(
+                "{}: holds `{path}`, which was changed since `{maker}` wrote it: name another folder, or add --force",
                 folder.display()
             );
         }
@@ -57,53 +72,94 @@ pub(crate) fn check(folder: &Path, maker: &str, spared: &Path, occupied: Occupie
     Ok(())
 }
 
-/// Writes the files and the list, and removes what the list named before and is no more.
-pub(crate) fn replace(folder: &Path, maker: &str, contents: &Contents) -> Result<()> {
+/// Writes the files and the list, and removes what the list named before and is no more, with the folders that are
+/// empty then. Refuses to write another content over an input.
+pub(crate) fn replace(
+    folder: &Path,
+    maker: &str,
+    inputs: &[&Path],
+    contents: &Contents,
+) -> Result<()> {
+    for (name, content) in contents {
+        let path = folder.join(name);
+        if inputs.iter().any(|input| is_same(&path, input))
+            && read(&path, MAX_FILE_BYTES)? != *content
+        {
+            bail!(
+                "{}: is an input, which `{maker}` would overwrite: name another folder",
+                path.display()
+            );
+        }
+    }
     let old = listed(folder, maker)?;
-    let new: BTreeSet<String> = contents.keys().cloned().collect();
-    let list = |names: &BTreeSet<String>| {
-        let first = first_line(maker);
-        let lines = std::iter::once(first.as_str()).chain(names.iter().map(String::as_str));
-        lines.flat_map(|line| [line, "\n"]).collect::<String>()
-    };
+    let digest =
+        |(name, content): (&String, &Vec<u8>)| (name.clone(), [Digest::of(content)].into());
+    let new: Listed = contents.iter().map(digest).collect();
+    let mut both = old.clone();
+    for (name, digests) in &new {
+        both.entry(name.clone()).or_default().extend(digests);
+    }
     make_all(folder)?;
-    write(&folder.join(LIST), list(&old.union(&new).cloned().collect()).as_bytes())?;
+    write(&folder.join(LIST), list(maker, &both).as_bytes())?;
     for (name, content) in contents {
         let path = folder.join(name);
         let parent = path.parent().unwrap_or(folder);
         make_all(parent)?;
         write(&path, content)?;
     }
-    for name in old.difference(&new) {
+    for (name, digests) in old.iter().filter(|(name, _)| !new.contains_key(*name)) {
         let path = folder.join(name);
-        if path.is_file() {
+        if path.is_file() && is_as_written(&path, digests)? {
             fs::remove_file(&path).with_context(|| path.display().to_string())?;
+            let above = Path::new(name).ancestors().skip(1);
+            for inner in above.filter(|inner| *inner != Path::new("")) {
+                // It stays where something is in it.
+                drop(fs::remove_dir(folder.join(inner)));
+            }
         }
     }
-    write(&folder.join(LIST), list(&new).as_bytes())
+    write(&folder.join(LIST), list(maker, &new).as_bytes())
+}
+
+/// Whether a file is what a list says of it.
+fn is_as_written(path: &Path, digests: &BTreeSet<Digest>) -> Result<bool> {
+    Ok(digests.contains(&Digest::of(&read(path, MAX_FILE_BYTES)?)))
 }
 
 fn first_line(maker: &str) -> String {
-    format!("files of `{maker}`, format 1")
+    format!("files of `{maker}`, format 2")
 }
 
-/// The names on the list of an earlier run; none where there is no list, or where it is of something else.
-fn listed(folder: &Path, maker: &str) -> Result<BTreeSet<String>> {
+fn list(maker: &str, files: &Listed) -> String {
+    let pairs = files.iter().flat_map(|(name, digests)| digests.iter().map(move |d| (d, name)));
+    let lines = pairs.map(|(digest, name)| format!("{digest} {name}"));
+    let lines: Vec<String> = std::iter::once(first_line(maker)).chain(lines).collect();
+    lines.join("\n") + "\n"
+}
+
+/// The files on the list of an earlier run; none where there is no list, or where it is of something else.
+fn listed(folder: &Path, maker: &str) -> Result<Listed> {
     let path = folder.join(LIST);
+    let mut listed = Listed::new();
     if !path.is_file() {
-        return Ok(BTreeSet::new());
+        return Ok(listed);
     }
     let list = text(&path, read(&path, MAX_LIST_BYTES)?)?;
     let mut lines = list.lines();
     if lines.next() != Some(&first_line(maker)) {
-        return Ok(BTreeSet::new());
+        return Ok(listed);
     }
     // A list that was tampered with must not reach outside the folder.
-    let is_inside = |name: &&str| {
+    let is_inside = |name: &str| {
         let mut parts = Path::new(name).components();
         parts.all(|part| matches!(part, std::path::Component::Normal(_)))
     };
-    Ok(lines.filter(is_inside).map(str::to_owned).collect())
+    for (digest, name) in lines.filter_map(|line| line.split_once(' ')) {
+        if let (Ok(digest), true) = (digest.parse(), is_inside(name)) {
+            listed.entry(name.to_owned()).or_default().insert(digest);
+        }
+    }
+    Ok(listed)
 }
 
 /// Everything in the folder and below that is no folder, by its path from there; links are not followed.

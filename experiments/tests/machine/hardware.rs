@@ -43,6 +43,20 @@ fn golden_vectors_and_what_is_wrong_with_a_dump() {
             "rtl generate net.safetensors --arch edge --layers classes -o rtl",
         ]
     ));
+    // With fewer layers nothing of the others is left, so that the scripts find only what is there.
+    output(folder.path(), "golden net.safetensors --arch tiny --layers classes -o few", 0);
+    output(folder.path(), "golden net.safetensors --arch tiny --layers first -o few", 0);
+    let layers = std::fs::read_dir(folder.path().join("few/layers")).unwrap();
+    let layers: Vec<_> = layers.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(layers, ["000-first"]);
+    // What a designer changed stays.
+    let changed = folder.path().join("rtl/tridot_scaler.sv");
+    std::fs::write(&changed, "// mine").unwrap();
+    let again = "rtl generate net.safetensors --arch edge --layers classes -o rtl";
+    output(folder.path(), again, 2);
+    assert_eq!(std::fs::read_to_string(&changed).unwrap(), "// mine");
+    output(folder.path(), &format!("{again} --force"), 0);
+    assert_ne!(std::fs::read_to_string(&changed).unwrap(), "// mine");
     let xml = std::fs::read_to_string(folder.path().join("result.xml")).unwrap();
     assert!(xml.contains("tests=\"2\" failures=\"2\""), "{xml}");
     assert!(xml.contains("channel 2, row 0, column 0, picture 0"), "{xml}");

@@ -45,7 +45,7 @@ struct Compared {
     first: Option<String>,
 }
 
-/// The architectures of the arguments, where `all` names every built-in one; refuses those that cannot run the network.
+/// The architectures of the arguments, each once, where `all` names every built-in one; refuses those that cannot run the network.
 pub(super) fn architectures(names: &[String], network: &Network) -> Result<Vec<Architecture>> {
     let mut architectures = Vec::new();
     for name in names {
@@ -57,7 +57,10 @@ pub(super) fn architectures(names: &[String], network: &Network) -> Result<Vec<A
         for name in these {
             let arch = files::architecture(&name)?;
             fast::network(network, &arch, 1)?;
-            architectures.push(arch);
+            // `all` may name one that is named besides.
+            if !architectures.contains(&arch) {
+                architectures.push(arch);
+            }
         }
     }
     Ok(architectures)

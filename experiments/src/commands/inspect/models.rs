@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use tridot_models::import::Checkpoint;
 use tridot_models::scheme::Plan;
@@ -90,12 +90,14 @@ struct PlanReport {
     plan: String,
 }
 
-/// A TOML file that says how its layers are quantized is a plan; any other must be a network file.
+/// A TOML file, by what only one of its kinds has: stages a training plan, blocks or a base a network file, schemes
+/// a quantization plan.
 pub(super) fn tell_text(path: &Path, bytes: Vec<u8>, printer: &Printer) -> Result<()> {
     let file_bytes = bytes.len();
     let text = files::text(path, bytes)?;
     let place = || path.display().to_string();
-    if text.lines().any(|line| line.trim_start().starts_with("[[stage]]")) {
+    let has = |start: &str| text.lines().any(|line| line.trim_start().starts_with(start));
+    if has("[[stage]]") || has("stage =") {
         let plan = TrainingPlan::from_toml(&text).with_context(place)?;
         let epochs: usize = plan.stages.iter().map(|stage| stage.epochs).sum();
         printer.line(format_args!(
@@ -106,10 +108,18 @@ pub(super) fn tell_text(path: &Path, bytes: Vec<u8>, printer: &Printer) -> Resul
         let report = PlanReport { kind: "training_plan", file_bytes, plan: text };
         return printer.object("inspect", &report);
     }
-    if text.lines().any(|line| line.trim_start().starts_with("others")) {
+    let is_network = has("[[block]]") || has("block =") || has("base =");
+    if !is_network && (has("others") || has("[layers]") || has("[calibration]")) {
         let plan = Plan::from_toml(&text).with_context(place)?.to_toml();
         printer.line(format_args!("quantization plan, in full:\n{}", plan.trim_end()));
         return printer.object("inspect", &PlanReport { kind: "plan", file_bytes, plan });
+    }
+    if !is_network {
+        bail!(
+            "{}: is no integer network, trace, checkpoint, network file, training or quantization plan, architecture \
+             or energy table",
+            path.display()
+        );
     }
     let topology = Topology::from_toml(&text).with_context(place)?;
     let report = topology_report(&topology, file_bytes);

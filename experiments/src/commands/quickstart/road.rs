@@ -1,20 +1,24 @@
 //! The plan of a road: which networks, on which architectures; and the plans that it names.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
+use tridot_models::scheme::Plan;
+use tridot_models::train::TrainingPlan;
 use tridot_sim::arch::Architecture;
 use tridot_sim::energy::EnergyTables;
 use tridot_sim::error::line_and_column;
+use tridot_sim::limits::MAX_TRACE_PICTURES;
 
 use crate::cli::QuickstartArgs;
 use crate::files;
 
 /// The version of the file form.
 const FORMAT: u32 = 1;
-/// The most pictures that a road compares, or records.
-const MOST_SAMPLES: u32 = 100_000;
+/// The most pictures that a road compares.
+const MOST_COMPARED: usize = 100_000;
 
 /// The built-in road and its plans, by name.
 const BUILT_IN: [(&str, &str); 6] = [
@@ -124,15 +128,20 @@ impl Road {
         let raw: Raw = toml::from_str(text).map_err(|error| at_line(text, &error))?;
         let names = raw.variant.iter().map(|variant| variant.name.as_str());
         check_names(names.chain([raw.name.as_str()]))?;
-        for (key, samples) in
-            [("check_samples", raw.check_samples), ("trace_samples", raw.trace_samples)]
-        {
-            if !(1..=MOST_SAMPLES).contains(&samples) {
-                bail!("{key} must be between 1 and {MOST_SAMPLES}, got {samples}");
+        for (key, samples, most) in [
+            ("check_samples", raw.check_samples, MOST_COMPARED),
+            ("trace_samples", raw.trace_samples, MAX_TRACE_PICTURES),
+        ] {
+            if !(1..=most).contains(&(samples as usize)) {
+                bail!("{key} must be between 1 and {most}, got {samples}");
             }
         }
         if raw.variant.is_empty() || raw.architectures.is_empty() {
             bail!("there must be at least one variant and one architecture");
+        }
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = raw.architectures.iter().find(|name| !seen.insert(name.as_str())) {
+            bail!("the architecture `{twice}` is given twice");
         }
         let variants = raw.variant.into_iter().map(variant).collect::<Result<Vec<_>>>()?;
         let float = raw.float.map(|float| float.train);
@@ -158,6 +167,7 @@ impl Road {
             let text = text_of(&name)?;
             road.plans.push((name, text));
         }
+        road.check_plans()?;
         road.check_machine()?;
         Ok(road)
     }
@@ -170,6 +180,31 @@ impl Road {
         let machine = self.architectures.iter().chain([&self.energy]);
         let machine = machine.filter(|name| files::is_path(name));
         self.float.iter().chain(plans).chain(machine).cloned().collect()
+    }
+
+    /// Refuses a plan of another kind than its place asks for, before hours of training.
+    fn check_plans(&self) -> Result<()> {
+        let text_of = |name: &str| {
+            let plan = self.plans.iter().find(|plan| plan.0 == name);
+            plan.map_or("", |plan| plan.1.as_str())
+        };
+        let train = |name: &str| {
+            TrainingPlan::from_toml(text_of(name))
+                .with_context(|| format!("{name}: must be a training plan"))
+        };
+        if let Some(name) = &self.float {
+            train(name)?;
+        }
+        for variant in &self.variants {
+            match &variant.way {
+                Way::Train(name) => drop(train(name)?),
+                Way::Quantize(name) => drop(
+                    Plan::from_toml(text_of(name))
+                        .with_context(|| format!("{name}: must be a quantization plan"))?,
+                ),
+            }
+        }
+        Ok(())
     }
 
     /// Refuses architectures and tables that cannot be read, or do not go together, before hours of training.

@@ -1,5 +1,7 @@
 //! `tridot rtl generate`: the RTL of an architecture and memory images, as files.
 
+use std::path::Path;
+
 use anyhow::Result;
 use serde::Serialize;
 use tridot_sim::rtl::{Image, Sizes, TOP};
@@ -58,7 +60,9 @@ pub(crate) fn run(arguments: &RtlGenerateArgs, printer: &Printer) -> Result<Verd
     let library = Library::built_in();
     let mut contents = library.sources(&arch, sizes);
     contents.extend(images.into_iter().map(|(name, text)| (name, text.into_bytes())));
-    folder::replace(&arguments.folder.output, MAKER, &contents)?;
+    let inputs = arguments.net.as_deref().into_iter().chain(arguments.layers.trace.as_deref());
+    let inputs: Vec<&Path> = inputs.chain(files::of_argument(&arguments.arch)).collect();
+    folder::replace(&arguments.folder.output, MAKER, &inputs, &contents)?;
     let report = Report {
         architecture: arch.name.clone(),
         network: subject.as_ref().map(|subject| subject.network.name.clone()),

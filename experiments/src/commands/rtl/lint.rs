@@ -26,15 +26,15 @@ struct Run {
 }
 
 pub(crate) fn run(arguments: &RtlLintArgs, printer: &Printer) -> Result<Verdict> {
+    let library = Library::of(arguments.library.rtl_dir.as_deref())?;
+    let archs = arguments.arch.iter().map(|name| files::architecture(name));
+    let archs = archs.collect::<Result<Vec<Architecture>>>()?;
     let tools =
         [(Tool::Verilator, "verilator"), (Tool::Icarus, "iverilog"), (Tool::Yosys, "yosys")];
     let mut versions = Vec::new();
     for (tool, name) in tools {
         versions.push((tool, format!("{name} {}", tool.version()?)));
     }
-    let library = Library::of(arguments.library.rtl_dir.as_deref())?;
-    let archs = arguments.arch.iter().map(|name| files::architecture(name));
-    let archs = archs.collect::<Result<Vec<Architecture>>>()?;
     let bar = printer.bar("lint", (archs.len() * tools.len()) as u64);
     let mut runs = Vec::new();
     for arch in &archs {

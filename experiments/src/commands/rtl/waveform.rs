@@ -1,5 +1,7 @@
 //! `tridot rtl waveform`: a window of the stepped model as FST.
 
+use std::path::Path;
+
 use anyhow::Result;
 use serde::Serialize;
 use tridot_sim::stepped::Job;
@@ -23,7 +25,9 @@ struct Report {
 }
 
 pub(crate) fn run(arguments: &RtlWaveformArgs, printer: &Printer) -> Result<Verdict> {
-    files::check_writable(&arguments.output)?;
+    let inputs = std::iter::once(arguments.net.as_path()).chain(arguments.trace.as_deref());
+    let inputs: Vec<&Path> = inputs.chain(files::of_argument(&arguments.arch)).collect();
+    files::check_output(&arguments.output, &inputs)?;
     let arch = files::architecture(&arguments.arch)?;
     let layers =
         LayersArgs { layers: vec![arguments.layer.clone()], trace: arguments.trace.clone() };
