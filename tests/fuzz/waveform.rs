@@ -102,7 +102,7 @@ const VCD_SIGNALS: &str = "format = 1\nclock = \"t.clk\"\nstart = \"t.start\"\nv
                            address = \"t.m.at\"\ndata = \"t.m.out\"\nports = 1\n";
 
 /// A VCD in which a small layer writes an output at every edge, and what it shows.
-fn shown_as_text(seed: u64) -> (String, Format, Seen) {
+fn shown_as_text(seed: u64) -> (String, Format, Seen, u32) {
     let arch = Architecture::preset("tiny").unwrap();
     let mut random = Random::new(seed, 47);
     let case = Case::random("any", &arch, &mut |n| random.below_u64(n)).unwrap();
@@ -125,7 +125,7 @@ fn shown_as_text(seed: u64) -> (String, Format, Seen) {
     };
     let body: String = outputs.iter().enumerate().map(write).collect();
     let written_at = (1..=outputs.len() as u64).collect();
-    (head + &body, Format::outputs(&case.network, 0, &vectors), Seen { outputs, written_at })
+    (head + &body, Format::outputs(&case.network, 0, &vectors), Seen { outputs, written_at }, bits)
 }
 
 /// Words that a VCD should not hold where they stand.
@@ -193,7 +193,7 @@ fn hostile_vcds_are_refused_or_read() {
     let files: Vec<_> = (0..6).map(shown_as_text).collect();
     let mut random = Random::new(0, 48);
     let mut accepted = 0;
-    for (i, (file, outputs, seen)) in files.iter().enumerate() {
+    for (i, (file, outputs, seen, bits)) in files.iter().enumerate() {
         let read = |bytes: &[u8]| read_signals(VCD_SIGNALS, bytes, *outputs);
         assert_eq!(read(file.as_bytes()).as_ref(), Ok(seen));
         // The header, where little is much, as often as the changes, of which there are many.
@@ -216,10 +216,12 @@ fn hostile_vcds_are_refused_or_read() {
             });
         }
         let use_accepted = |got: &Seen, _: &[u8]| {
-            assert_eq!(
-                (got.outputs.len(), got.written_at.len()),
-                (seen.outputs.len(), seen.outputs.len())
-            );
+            // Each output in the range of its tensor, each written within the file.
+            let edges = file.matches("1!").count() as u64 + 64;
+            assert_eq!(got.outputs.len(), seen.outputs.len());
+            assert!(got.written_at.iter().all(|&edge| edge < edges));
+            let range = 1_i64 << bits.min(&48);
+            assert!(got.outputs.iter().all(|output| (-range..range).contains(output)));
         };
         accepted += fuzz("VCD", mutants, read, use_accepted).accepted;
     }

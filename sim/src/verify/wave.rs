@@ -169,8 +169,8 @@ struct Sampler<'a> {
     in_order: usize,
     /// The last edge, from the first start.
     edge: Option<u64>,
-    /// Whether another run has begun.
-    is_over: bool,
+    /// The time at which another run began.
+    over: Option<u64>,
 }
 
 impl<'a> Sampler<'a> {
@@ -188,7 +188,7 @@ impl<'a> Sampler<'a> {
             written: vec![None; outputs.count()],
             in_order: 0,
             edge: None,
-            is_over: false,
+            over: None,
         }
     }
 
@@ -259,12 +259,12 @@ impl<'a> Sampler<'a> {
         self.settle()?;
         self.before.clone_from(&self.now);
         self.time = Some(time);
-        Ok(!self.is_over)
+        Ok(self.over.is_none())
     }
 
     /// All changes of a time are known: samples before a rising clock edge.
     fn settle(&mut self) -> Result<(), Error> {
-        if self.before[0].value != b"0" || self.now[0].value != b"1" || self.is_over {
+        if self.before[0].value != b"0" || self.now[0].value != b"1" || self.over.is_some() {
             return Ok(());
         }
         let [_, start, valid, address, data] = &self.before;
@@ -272,7 +272,7 @@ impl<'a> Sampler<'a> {
         self.edge = match self.edge {
             Some(_) if starts => {
                 // A second start belongs to another run.
-                self.is_over = true;
+                self.over = Some(self.time.unwrap_or_default());
                 return Ok(());
             }
             Some(edge) => Some(edge + 1),
@@ -314,12 +314,10 @@ impl<'a> Sampler<'a> {
         }
         let missing = self.written.iter().filter(|output| output.is_none()).count();
         if missing != 0 {
-            let time = self.time.unwrap_or_default();
             let Signals { valid, start, .. } = self.signals;
-            let end = if self.is_over {
-                format!("time {time}, where `{start}` is 1 again")
-            } else {
-                format!("time {time}")
+            let end = match self.over {
+                Some(time) => format!("time {time}, where `{start}` is 1 again"),
+                None => format!("time {}", self.time.unwrap_or_default()),
             };
             let what = format!("the outputs that `{valid}` has not written by {end}");
             return Err(Error::limit("waveform", what, "0", missing));

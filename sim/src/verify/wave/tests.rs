@@ -91,7 +91,7 @@ fn broken_waveforms_are_refused_with_edge_and_signal() {
     let held = whole.replace("1!\n0\"\nb01", "1!\nb01");
     assert_eq!(
         read(TOML, &held).unwrap_err(),
-        "waveform: the outputs that `t.m.valid` has not written by time 25, where `t.start` is 1 again must be 0, \
+        "waveform: the outputs that `t.m.valid` has not written by time 20, where `t.start` is 1 again must be 0, \
          got 3"
     );
     let unnamed = TOML.replace("\"t.m.out\"", "\"\"");
