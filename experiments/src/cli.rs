@@ -1,5 +1,6 @@
 //! Arguments, and the exit code: 0 done, 1 the answer is no, 2 bad usage or input.
 
+use std::any::TypeId;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -122,8 +123,16 @@ pub fn main() -> ExitCode {
 fn command() -> clap::Command {
     fn with_negative_numbers(command: clap::Command) -> clap::Command {
         let of_option = |arg: clap::Arg| {
-            let takes_value = arg.get_long().is_some() && arg.get_action().takes_values();
-            if takes_value { arg.allow_negative_numbers(true) } else { arg }
+            let numbers = [
+                TypeId::of::<u16>(),
+                TypeId::of::<u32>(),
+                TypeId::of::<u64>(),
+                TypeId::of::<f64>(),
+            ];
+            let kind = arg.get_value_parser().type_id();
+            let is_number =
+                arg.get_long().is_some() && numbers.iter().any(|number| kind == *number);
+            if is_number { arg.allow_negative_numbers(true) } else { arg }
         };
         command.mut_args(of_option).mut_subcommands(with_negative_numbers)
     }

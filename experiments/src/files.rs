@@ -22,7 +22,9 @@ pub(crate) use arguments::{
     architecture, architecture_text, energy_tables, file_hint, is_path, of_argument, read_network,
 };
 #[cfg(feature = "train")]
-pub(crate) use arguments::{may_be_integer_network, topology, topology_text, trained_bytes};
+pub(crate) use arguments::{
+    at_line, may_be_integer_network, topology, topology_text, trained_bytes,
+};
 
 /// The largest checkpoint that is read: 4 GiB.
 pub(crate) const MAX_CHECKPOINT_BYTES: usize = 1 << 32;

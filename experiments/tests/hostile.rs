@@ -186,7 +186,9 @@ fn files_are_judged_by_their_first_bytes() {
         zeros.contains("is neither a safetensors file nor a PyTorch zip checkpoint"),
         "{zeros}"
     );
-    assert!(refusal(path, "inspect zeros").starts_with("tridot: zeros: is no integer network, "));
+    assert!(refusal(path, "inspect zeros").starts_with(
+        "tridot: zeros: is no integer network, trace or checkpoint, and no TOML: line 1, column "
+    ));
     assert_eq!(
         refusal(path, "inspect header"),
         "tridot: header: the header's length must be at most 3221225464, as the file has 3221225472 \
@@ -197,6 +199,31 @@ fn files_are_judged_by_their_first_bytes() {
         refusal(path, "inspect /dev/zero"),
         "tridot: /dev/zero: must be a plain file, not a device, pipe or socket"
     );
+}
+
+#[test]
+fn a_toml_file_is_told_by_its_keys() {
+    let folder = folder();
+    let path = folder.path();
+    for (text, kind) in [
+        ("format = 1\nname = \"r\"\nbase=\"resnet20\"\nclasses = 10\n", "topology"),
+        (
+            "format = 1\nothers = \"dbq(2)\"\n[layers]\nblock = \"dbq(1)\"\nstage = \"dbq(1)\"\n",
+            "plan",
+        ),
+        ("format = 1\n\"others\" = \"dbq(2)\"\n", "plan"),
+    ] {
+        fs::write(path.join("any.toml"), text).unwrap();
+        let told = accepted(path, "inspect any.toml --json");
+        assert!(told.contains(&format!("\"kind\":\"{kind}\"")), "{told}");
+    }
+    fs::write(path.join("any.toml"), "a = 1\n").unwrap();
+    assert!(
+        refusal(path, "inspect any.toml").contains("is no integer network, trace, checkpoint, ")
+    );
+    // A folder in the way of a name is not meant.
+    fs::create_dir(path.join("edge")).unwrap();
+    assert!(accepted(path, "inspect edge --json").contains("\"kind\":\"architecture\""));
 }
 
 #[test]

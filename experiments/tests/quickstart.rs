@@ -186,6 +186,16 @@ fn a_folder_of_something_else_and_a_road_without_weights_are_refused() {
         let line = refusal(&mut quickstart(folder.path(), "new", "1"));
         assert!(line.starts_with(&format!("tridot: {refused}")), "{line}");
     }
+    fs::write(folder.path().join("road.toml"), ROAD).unwrap();
+    for (name, text, from, to, refused) in [
+        ("float.toml", FLOAT, "\"quickstart\"", "\"quickstar\"", "float.toml: network: "),
+        ("b1.toml", B1, "\"checkpoint\"", "\"scratch\"", "b1.toml: must start from a checkpoint"),
+    ] {
+        fs::write(folder.path().join(name), text.replace(from, to)).unwrap();
+        let line = refusal(&mut quickstart(folder.path(), "new", "1"));
+        assert!(line.starts_with(&format!("tridot: road.toml: {refused}")), "{line}");
+        fs::write(folder.path().join(name), text).unwrap();
+    }
     let road = ROAD.replace("float = { train = \"float.toml\" }\n", "");
     fs::write(folder.path().join("road.toml"), road).unwrap();
     let mut command = quickstart(folder.path(), "new", "1");

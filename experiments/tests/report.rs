@@ -134,6 +134,54 @@ fn what_was_changed_is_written_over_by_force_alone() {
 }
 
 #[test]
+fn a_folder_with_a_read_only_file_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (records, out) = (folder.path().join("records.csv"), folder.path().join("report"));
+    write_records(&records, [record(Scheme::Layer(1), "tiny")]);
+    assert_eq!(report(&records, &out, &[]).status.code(), Some(0));
+    // One that would be written again, and one that would go.
+    for name in ["table.tex", "layers/sample-dbq1-layer-tiny-cycles.svg"] {
+        let path = out.join(name);
+        let writable = fs::metadata(&path).unwrap().permissions();
+        let mut permissions = writable.clone();
+        permissions.set_readonly(true);
+        fs::set_permissions(&path, permissions).unwrap();
+        let before = files(&out);
+        write_records(&records, [record(Scheme::Layer(1), "edge")]);
+        let refused = refusal(&report(&records, &out, &["--force"]));
+        assert!(refused.contains("is read-only"), "{refused}");
+        assert_eq!(files(&out), before);
+        fs::set_permissions(&path, writable).unwrap();
+    }
+}
+
+#[test]
+fn lists_without_digests_and_files_that_pass_are_no_hindrance() {
+    let folder = tempfile::tempdir().unwrap();
+    let (records, out) = (folder.path().join("report/records.csv"), folder.path().join("report"));
+    fs::create_dir(&out).unwrap();
+    write_records(&records, [record(Scheme::Layer(1), "tiny")]);
+    fs::write(out.join(".tridot-records.lock"), "").unwrap();
+    assert_eq!(report(&records, &out, &[]).status.code(), Some(0));
+    let list = fs::read_to_string(out.join("files.txt")).unwrap();
+    let names: Vec<&str> =
+        list.lines().skip(1).map(|line| line.split_once(' ').unwrap().1).collect();
+    let old = format!("files of `tridot report`, format 1\n{}\n", names.join("\n"));
+    fs::write(out.join("files.txt"), old).unwrap();
+    // What a killed run left does not keep a folder.
+    fs::write(out.join("layers/.tridot-x.part"), "half").unwrap();
+    let stray = out.join("gone/file");
+    fs::create_dir(out.join("gone")).unwrap();
+    fs::write(&stray, "of before").unwrap();
+    fs::write(out.join("gone/.tridot-y.part"), "half").unwrap();
+    let list = fs::read_to_string(out.join("files.txt")).unwrap() + "gone/file\n";
+    fs::write(out.join("files.txt"), list).unwrap();
+    assert_eq!(report(&records, &out, &[]).status.code(), Some(0));
+    assert!(!out.join("gone").exists());
+    assert!(fs::read_to_string(out.join("files.txt")).unwrap().contains("format 2\n"));
+}
+
+#[test]
 fn a_list_cannot_reach_outside_its_folder() {
     let folder = tempfile::tempdir().unwrap();
     let (records, out) = (folder.path().join("records.csv"), folder.path().join("report"));

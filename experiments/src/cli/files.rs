@@ -26,7 +26,8 @@ pub(crate) struct ComplexityArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  tridot inspect resnet20-b2.safetensors")]
 pub(crate) struct InspectArgs {
-    /// The file; or, where there is none, the name of what is built in: a network, an architecture, an energy table.
+    /// The name of a trained network; a file; or, where there is none, the name of another network, an architecture
+    /// or an energy table that is built in.
     pub(crate) file: PathBuf,
 }
 

@@ -1,11 +1,11 @@
 //! Arguments of the commands for hardware designers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, Subcommand};
 
 use super::calibrate::RtlEnergyArgs;
-use crate::files::folder::Occupied;
+use crate::files::folder::{Occupied, Output};
 
 /// The machine in SystemVerilog: write it, lint it, check it against the models clock edge by clock edge.
 #[derive(Debug, Args)]
@@ -63,9 +63,10 @@ pub(crate) struct FolderArgs {
 }
 
 impl FolderArgs {
-    /// What to do where other files are.
-    pub(crate) fn occupied(&self) -> Occupied {
-        if self.force { Occupied::Keep } else { Occupied::Refuse }
+    /// As this command writes it; an input may lie in it.
+    pub(crate) fn output<'a>(&'a self, maker: &'a str, spared: &'a Path) -> Output<'a> {
+        let occupied = if self.force { Occupied::Keep } else { Occupied::Refuse };
+        Output { folder: &self.output, maker, spared, occupied }
     }
 }
 

@@ -11,7 +11,7 @@ use super::rtl::layers::Subject;
 use super::rtl::library::Library;
 use super::rtl::{folder_of, not_covered};
 use crate::cli::{GoldenArgs, Verdict, word};
-use crate::files::folder::{self, Contents};
+use crate::files::folder::Contents;
 use crate::print::{Printer, grouped};
 use crate::{files, threads};
 
@@ -39,7 +39,8 @@ struct LayerReport {
 }
 
 pub(crate) fn run(arguments: &GoldenArgs, printer: &Printer) -> Result<Verdict> {
-    folder::check(&arguments.folder.output, MAKER, &arguments.net, arguments.folder.occupied())?;
+    let output = arguments.folder.output(MAKER, &arguments.net);
+    output.check()?;
     let arch = files::architecture(&arguments.arch)?;
     let subject = Subject::read(&arguments.net, &arguments.layers, printer)?;
     let jobs: Vec<_> = subject.jobs().collect();
@@ -83,7 +84,7 @@ pub(crate) fn run(arguments: &GoldenArgs, printer: &Printer) -> Result<Verdict> 
     add_scripts(&mut contents, &library);
     let inputs = std::iter::once(arguments.net.as_path()).chain(arguments.layers.trace.as_deref());
     let inputs: Vec<&Path> = inputs.chain(files::of_argument(&arguments.arch)).collect();
-    folder::replace(&arguments.folder.output, MAKER, &inputs, &contents)?;
+    output.replace(&inputs, &contents)?;
     let report = Report {
         network: subject.network.name.clone(),
         architecture: arch.name.clone(),

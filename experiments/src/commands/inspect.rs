@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &InspectArgs, printer: &Printer) -> Result<Verdict>
 /// What a file holds, or what is built in by that name: a trained network has its name before a file, as everywhere.
 fn bytes(path: &Path) -> Result<Vec<u8>> {
     let name = path.to_str().filter(|name| !files::is_path(name));
-    let Some(name) = name.filter(|name| zoo::find(name).is_some() || !path.exists()) else {
+    let Some(name) = name.filter(|name| zoo::find(name).is_some() || !path.is_file()) else {
         return files::read_plain(path, files::MAX_CHECKPOINT_BYTES);
     };
     if let Some(entry) = zoo::find(name) {
@@ -60,7 +60,7 @@ fn bytes(path: &Path) -> Result<Vec<u8>> {
     let machine = Architecture::preset_text(name).or_else(|| EnergyTables::builtin_text(name));
     let text = machine.map(Cow::Borrowed).or_else(|| network_text(name)).with_context(|| {
         format!(
-            "no file `{0}`, and nothing built in of that name: `tridot networks`, `archs` and `energies` list what is",
+            "no file `{}`, and nothing built in of that name: `tridot networks`, `archs` and `energies` list what is",
             name.escape_debug()
         )
     })?;

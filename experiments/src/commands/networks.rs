@@ -45,6 +45,10 @@ pub(crate) fn run(arguments: &NetworksArgs, printer: &Printer) -> Result<Verdict
                 names.join(", ")
             )
         })?;
+        if zoo::find(name).is_none() {
+            // A width or side that no network can have is refused, not shown.
+            topology::builtin(name)?;
+        }
         printer.verbatim(&text);
         return Ok(Verdict::Yes);
     }

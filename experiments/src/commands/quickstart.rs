@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
-use tridot_models::data::Folder;
 use tridot_sim::network::Accuracy;
 
+use super::pictures;
 use super::weights::Trained;
 use crate::cli::{self, QuickstartArgs, Verdict};
 use crate::files::{self, Contents};
@@ -55,7 +55,9 @@ struct NetworkReport {
 
 pub(crate) fn run(arguments: &QuickstartArgs, printer: &Printer) -> Result<Verdict> {
     let road = Road::of(arguments)?;
-    check_inputs(arguments)?;
+    if !arguments.out.join(COMMANDS).exists() {
+        check_inputs(arguments, &road)?;
+    }
     let source = stages::Source::of(arguments)?;
     let stages = stages::all(&road, &source);
     let commands = commands_md::text(&road, &stages);
@@ -81,13 +83,19 @@ pub(crate) fn run(arguments: &QuickstartArgs, printer: &Printer) -> Result<Verdi
     Ok(Verdict::Yes)
 }
 
-/// Refuses weights and pictures that cannot be read, before the folder becomes this road's.
-fn check_inputs(arguments: &QuickstartArgs) -> Result<()> {
+/// Refuses weights and pictures that cannot be read or do not fit, before the folder becomes this road's.
+fn check_inputs(arguments: &QuickstartArgs, road: &Road) -> Result<()> {
+    let mut topologies = road.topologies.clone();
     if let Some(from) = &arguments.from {
-        Trained::read(from)?;
+        let trained = Trained::read(from)?;
+        if topologies.is_empty() {
+            topologies.push(trained.topology(None)?);
+        }
     }
     if let Some(dir) = &arguments.data {
-        Folder::open(dir)?;
+        for topology in &topologies {
+            pictures::open(dir, topology.input, topology.classes)?;
+        }
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use tridot_reports::table;
 
 use crate::cli::{ReportArgs, Verdict, line};
 use crate::files;
-use crate::files::folder::{self, Contents, Occupied};
+use crate::files::folder::{Contents, Occupied, Output};
 use crate::print::Printer;
 
 /// Who writes the folder.
@@ -28,7 +28,8 @@ struct Report {
 pub(crate) fn run(arguments: &ReportArgs, printer: &Printer) -> Result<Verdict> {
     let path = &arguments.records;
     let occupied = if arguments.force { Occupied::Keep } else { Occupied::Refuse };
-    folder::check(&arguments.output, MAKER, path, occupied)?;
+    let output = Output { folder: &arguments.output, maker: MAKER, spared: path, occupied };
+    output.check()?;
     let text = files::text(path, files::read(path, files::MAX_RECORDS_BYTES)?)?;
     let store = Store::from_csv(&text).with_context(|| path.display().to_string())?;
     let records = store.records();
@@ -38,7 +39,7 @@ pub(crate) fn run(arguments: &ReportArgs, printer: &Printer) -> Result<Verdict> 
     let command = command(arguments);
     let (fronts, layers) = (plot::fronts(records), plot::layers(records));
     let contents = contents(records, &fronts, &layers, &command);
-    folder::replace(&arguments.output, MAKER, &[path], &contents)?;
+    output.replace(&[path], &contents)?;
     let report = Report {
         records: records.len(),
         output: arguments.output.display().to_string(),

@@ -101,6 +101,9 @@ fn trainer(
     let path = arguments.out.join(CHECKPOINT);
     let place = || path.display().to_string();
     let contents = files::make_folder(&arguments.out)?;
+    for name in [CHECKPOINT, LOG] {
+        files::check_writable(&arguments.out.join(name))?;
+    }
     if path.exists() {
         let bytes = files::read(&path, files::MAX_CHECKPOINT_BYTES)?;
         let trainer = Trainer::resume(&bytes).with_context(place)?;

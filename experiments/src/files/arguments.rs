@@ -117,6 +117,14 @@ pub(crate) fn may_be_integer_network(argument: &str) -> bool {
         && head[8] == b'{'
 }
 
+/// One line from a TOML error: line and column, then what is wrong.
+#[cfg(feature = "train")]
+pub(crate) fn at_line(text: &str, error: &toml::de::Error) -> anyhow::Error {
+    let offset = error.span().map_or(0, |span| span.start);
+    let reason = error.message().replace('\n', " ");
+    anyhow::anyhow!("{}: {reason}", tridot_sim::error::line_and_column(text, offset))
+}
+
 /// The file that an argument names, if it names nothing built in.
 pub(crate) fn of_argument(argument: &str) -> Option<&Path> {
     is_path(argument).then(|| Path::new(argument))

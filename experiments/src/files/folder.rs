@@ -34,100 +34,148 @@ pub(crate) enum Occupied {
 /// Files to write: path from the folder, with `/` → content.
 pub(crate) type Contents = BTreeMap<String, Vec<u8>>;
 
-/// What a list names: path → what the file may hold, one content or, where a run was killed, two.
+/// What a list names: path → what the file may hold, one content or, where a run was killed, two; none of a list
+/// that said nothing of contents.
 type Listed = BTreeMap<String, BTreeSet<Digest>>;
 
-/// Refuses a folder that holds files of others, apart from `spared`; found out before the work, not after.
-pub(crate) fn check(folder: &Path, maker: &str, spared: &Path, occupied: Occupied) -> Result<()> {
-    check_no_file(folder)?;
-    if occupied == Occupied::Keep {
-        return Ok(());
-    }
-    let listed = listed(folder, maker)?;
-    let spared = fs::canonicalize(spared).ok();
-    for path in present(folder)? {
-        let is_spared = || fs::canonicalize(folder.join(&path)).ok() == spared;
-        if path == LIST || is_part(&path) || is_spared() {
-            continue;
-        }
-        let Some(digests) = listed.get(&path) else {
-            bail!(
-                "{}: holds `{path}`, which no earlier `{maker}` wrote: name another folder, or add --force",
-                folder.display()
-            );
-        };
-        if !is_as_written(&folder.join(&path), digests)? {
-            bail!(
-                "{}: holds `{path}`, which was changed since `{maker}` wrote it: name another folder, or add --force",
-                folder.display()
-            );
-        }
-    }
-    if listed.is_empty() && folder.join(LIST).exists() {
-        bail!(
-            "{}: holds `{LIST}`, which is not of `{maker}`: name another folder, or add --force",
-            folder.display()
-        );
-    }
-    Ok(())
+/// A folder that a command writes as a whole.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output<'a> {
+    pub(crate) folder: &'a Path,
+    /// The command.
+    pub(crate) maker: &'a str,
+    /// A file that may lie in it: an input.
+    pub(crate) spared: &'a Path,
+    pub(crate) occupied: Occupied,
 }
 
-/// Writes the files and the list, and removes what the list named before and is no more, with the folders that are
-/// empty then. Refuses to write another content over an input.
-pub(crate) fn replace(
-    folder: &Path,
-    maker: &str,
-    inputs: &[&Path],
-    contents: &Contents,
-) -> Result<()> {
-    for (name, content) in contents {
-        let path = folder.join(name);
-        if inputs.iter().any(|input| is_same(&path, input))
-            && read(&path, MAX_FILE_BYTES)? != *content
-        {
-            bail!(
-                "{}: is an input, which `{maker}` would overwrite: name another folder",
-                path.display()
-            );
+impl Output<'_> {
+    /// Refuses a folder that holds files of others, or changed ones; found out before the work, not after.
+    pub(crate) fn check(&self) -> Result<()> {
+        let Self { folder, maker, .. } = self;
+        check_no_file(folder)?;
+        if self.occupied == Occupied::Keep {
+            return Ok(());
         }
-    }
-    let old = listed(folder, maker)?;
-    let digest =
-        |(name, content): (&String, &Vec<u8>)| (name.clone(), [Digest::of(content)].into());
-    let new: Listed = contents.iter().map(digest).collect();
-    let mut both = old.clone();
-    for (name, digests) in &new {
-        both.entry(name.clone()).or_default().extend(digests);
-    }
-    make_all(folder)?;
-    write(&folder.join(LIST), list(maker, &both).as_bytes())?;
-    for (name, content) in contents {
-        let path = folder.join(name);
-        let parent = path.parent().unwrap_or(folder);
-        make_all(parent)?;
-        write(&path, content)?;
-    }
-    for (name, digests) in old.iter().filter(|(name, _)| !new.contains_key(*name)) {
-        let path = folder.join(name);
-        if path.is_file() && is_as_written(&path, digests)? {
-            fs::remove_file(&path).with_context(|| path.display().to_string())?;
-            let above = Path::new(name).ancestors().skip(1);
-            for inner in above.filter(|inner| *inner != Path::new("")) {
-                // It stays where something is in it.
-                drop(fs::remove_dir(folder.join(inner)));
+        let listed = listed(folder, maker)?;
+        let spared = fs::canonicalize(self.spared).ok();
+        let place = || folder.display();
+        for path in present(folder)? {
+            let is_spared = || fs::canonicalize(folder.join(&path)).ok() == spared;
+            if path == LIST || is_passing(&path) || is_spared() {
+                continue;
+            }
+            let Some(digests) = listed.get(&path) else {
+                bail!(
+                    "{}: holds `{path}`, which no earlier `{maker}` wrote: name another folder, or add --force",
+                    place()
+                );
+            };
+            if !is_as_written(&folder.join(&path), digests)? {
+                bail!(
+                    "{}: holds `{path}`, which was changed since `{maker}` wrote it: name another folder, or add \
+                     --force",
+                    place()
+                );
             }
         }
+        if listed.is_empty() && folder.join(LIST).exists() {
+            bail!(
+                "{}: holds `{LIST}`, which is not of `{maker}`: name another folder, or add --force",
+                place()
+            );
+        }
+        Ok(())
     }
-    write(&folder.join(LIST), list(maker, &new).as_bytes())
+
+    /// Writes the files and the list, and removes what the list named before and is no more, with the folders that
+    /// are empty then. Refuses, before it writes anything, what [`Self::check`] refuses, a file that is read-only,
+    /// and another content over an input.
+    pub(crate) fn replace(&self, inputs: &[&Path], contents: &Contents) -> Result<()> {
+        // The work may have taken long.
+        self.check()?;
+        let Self { folder, maker, .. } = self;
+        let old = listed(folder, maker)?;
+        let gone: Vec<PathBuf> = gone(folder, &old, contents)?;
+        let paths = contents.keys().map(|name| folder.join(name)).chain(gone.iter().cloned());
+        for path in paths.filter(|path| path.exists()) {
+            super::target(&path)?;
+        }
+        for (name, content) in contents {
+            let path = folder.join(name);
+            if inputs.iter().any(|input| is_same(&path, input))
+                && read(&path, MAX_FILE_BYTES)? != *content
+            {
+                bail!(
+                    "{}: is an input, which `{maker}` would overwrite: name another folder",
+                    path.display()
+                );
+            }
+        }
+        let digest =
+            |(name, content): (&String, &Vec<u8>)| (name.clone(), [Digest::of(content)].into());
+        let new: Listed = contents.iter().map(digest).collect();
+        let mut both = old;
+        for (name, digests) in &new {
+            both.entry(name.clone()).or_default().extend(digests);
+        }
+        make_all(folder)?;
+        write(&folder.join(LIST), list(maker, &both).as_bytes())?;
+        for (name, content) in contents {
+            let path = folder.join(name);
+            let parent = path.parent().unwrap_or(folder);
+            make_all(parent)?;
+            write(&path, content)?;
+        }
+        for path in gone {
+            fs::remove_file(&path).with_context(|| path.display().to_string())?;
+            let above = path.ancestors().skip(1).take_while(|inner| inner != folder);
+            above.for_each(remove_if_empty);
+        }
+        write(&folder.join(LIST), list(maker, &new).as_bytes())
+    }
 }
 
-/// Whether a file is what a list says of it.
+/// Files as a list names them, that are not to be written again.
+fn gone(folder: &Path, old: &Listed, contents: &Contents) -> Result<Vec<PathBuf>> {
+    let mut gone = Vec::new();
+    for (name, digests) in old.iter().filter(|(name, _)| !contents.contains_key(*name)) {
+        let path = folder.join(name);
+        if path.is_file() && is_as_written(&path, digests)? {
+            gone.push(path);
+        }
+    }
+    Ok(gone)
+}
+
+/// Removes a folder in which nothing is but what a killed run left. It stays where something else is in it.
+fn remove_if_empty(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    let is_part = |path: &PathBuf| is_passing(&path.to_string_lossy()) && path.is_file();
+    if paths.iter().all(is_part) {
+        for path in paths {
+            drop(fs::remove_file(path));
+        }
+        drop(fs::remove_dir(folder));
+    }
+}
+
+/// Whether a file is what a list says of it. What is no plain file is something else.
 fn is_as_written(path: &Path, digests: &BTreeSet<Digest>) -> Result<bool> {
-    Ok(digests.contains(&Digest::of(&read(path, MAX_FILE_BYTES)?)))
+    if !fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file()) {
+        return Ok(false);
+    }
+    Ok(digests.is_empty() || digests.contains(&Digest::of(&read(path, MAX_FILE_BYTES)?)))
 }
 
 fn first_line(maker: &str) -> String {
     format!("files of `{maker}`, format 2")
+}
+
+/// Of lists that named files alone.
+fn first_line_without_digests(maker: &str) -> String {
+    format!("files of `{maker}`, format 1")
 }
 
 fn list(maker: &str, files: &Listed) -> String {
@@ -146,7 +194,9 @@ fn listed(folder: &Path, maker: &str) -> Result<Listed> {
     }
     let list = text(&path, read(&path, MAX_LIST_BYTES)?)?;
     let mut lines = list.lines();
-    if lines.next() != Some(&first_line(maker)) {
+    let first = lines.next().unwrap_or_default();
+    let has_digests = first == first_line(maker);
+    if !has_digests && first != first_line_without_digests(maker) {
         return Ok(listed);
     }
     // A list that was tampered with must not reach outside the folder.
@@ -154,9 +204,13 @@ fn listed(folder: &Path, maker: &str) -> Result<Listed> {
         let mut parts = Path::new(name).components();
         parts.all(|part| matches!(part, std::path::Component::Normal(_)))
     };
-    for (digest, name) in lines.filter_map(|line| line.split_once(' ')) {
-        if let (Ok(digest), true) = (digest.parse(), is_inside(name)) {
-            listed.entry(name.to_owned()).or_default().insert(digest);
+    for line in lines {
+        let (digest, name) = match line.split_once(' ') {
+            Some((digest, name)) if has_digests => (digest.parse::<Digest>().ok(), name),
+            _ => (None, line),
+        };
+        if is_inside(name) && digest.is_some() == has_digests {
+            listed.entry(name.to_owned()).or_default().extend(digest);
         }
     }
     Ok(listed)
@@ -179,15 +233,16 @@ fn present(folder: &Path) -> Result<BTreeSet<String>> {
             if kind.is_dir() && depth < MAX_DEPTH {
                 folders.push((path, depth + 1));
             } else {
-                found.insert(path.to_string_lossy().into_owned());
+                // Named as lists name them.
+                let parts = path.iter().map(|part| part.to_string_lossy());
+                found.insert(parts.collect::<Vec<_>>().join("/"));
             }
         }
     }
     Ok(found)
 }
 
-/// What a killed run may have left: a file that was being written.
-fn is_part(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    name.strip_prefix(".tridot-").and_then(|rest| rest.strip_suffix(".part")).is_some()
+/// What passes, and belongs to no list: a file that was being written when its run was killed, a lock.
+fn is_passing(path: &str) -> bool {
+    path.rsplit(['/', std::path::MAIN_SEPARATOR]).next().unwrap_or(path).starts_with(".tridot-")
 }

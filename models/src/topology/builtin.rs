@@ -49,7 +49,9 @@ pub fn builtin(name: &str) -> Result<Topology, Error> {
     if let Some(text) = builtin_text(name) {
         return Topology::from_toml(text);
     }
-    let text = text_of(name).ok_or_else(|| unknown("network", name))?;
+    let text = text_of(name).ok_or_else(|| {
+        unknown("network", name, " (or mobilenetv1-WIDTH-SIDE, mobilenetv2-WIDTH-SIDE)")
+    })?;
     Topology::from_toml(&text)
         .map_err(|error| Error::malformed(format!("network `{name}`"), error.to_string()))
 }
@@ -63,12 +65,9 @@ pub fn text_of(name: &str) -> Option<Cow<'static, str>> {
     builtin_text(name).map(Cow::Borrowed).or_else(of_family)
 }
 
-/// The refusal of a name that is no built-in.
-pub(super) fn unknown(place: &str, name: &str) -> Error {
-    let limit = format!(
-        "one of {} (or mobilenetv1-WIDTH-SIDE, mobilenetv2-WIDTH-SIDE)",
-        builtin_names().join(", ")
-    );
+/// The refusal of a name that is no built-in; `families` says which others would be.
+pub(super) fn unknown(place: &str, name: &str, families: &str) -> Error {
+    let limit = format!("one of {}{families}", builtin_names().join(", "));
     Error::limit(place, "the built-in's name", limit, format!("{name:?}"))
 }
 

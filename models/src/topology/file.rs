@@ -147,7 +147,7 @@ fn with_base(raw: &RawFile, file: File<'_>) -> Result<Topology, Error> {
     let place = file.source.place(base.span());
     let name = base.get_ref();
     let Some(text) = builtin::builtin_text(name) else {
-        return Err(builtin::unknown(&place, name));
+        return Err(builtin::unknown(&place, name, ""));
     };
     let base_raw = parse(&Source { text, base: Some(name) })?;
     if base_raw.base.is_some() {

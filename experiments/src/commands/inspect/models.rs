@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use serde::Serialize;
 use tridot_models::import::Checkpoint;
 use tridot_models::scheme::Plan;
@@ -96,8 +96,15 @@ pub(super) fn tell_text(path: &Path, bytes: Vec<u8>, printer: &Printer) -> Resul
     let file_bytes = bytes.len();
     let text = files::text(path, bytes)?;
     let place = || path.display().to_string();
-    let has = |start: &str| text.lines().any(|line| line.trim_start().starts_with(start));
-    if has("[[stage]]") || has("stage =") {
+    let table: toml::Table = toml::from_str(&text).map_err(|error| {
+        let error = files::at_line(&text, &error);
+        anyhow!(
+            "{}: is no integer network, trace or checkpoint, and no TOML: {error}",
+            path.display()
+        )
+    })?;
+    let has = |key: &str| table.contains_key(key);
+    if has("stage") {
         let plan = TrainingPlan::from_toml(&text).with_context(place)?;
         let epochs: usize = plan.stages.iter().map(|stage| stage.epochs).sum();
         printer.line(format_args!(
@@ -108,8 +115,8 @@ pub(super) fn tell_text(path: &Path, bytes: Vec<u8>, printer: &Printer) -> Resul
         let report = PlanReport { kind: "training_plan", file_bytes, plan: text };
         return printer.object("inspect", &report);
     }
-    let is_network = has("[[block]]") || has("block =") || has("base =");
-    if !is_network && (has("others") || has("[layers]") || has("[calibration]")) {
+    let is_network = ["block", "base", "classes", "input"].into_iter().any(has);
+    if !is_network && ["others", "layers", "calibration"].into_iter().any(has) {
         let plan = Plan::from_toml(&text).with_context(place)?.to_toml();
         printer.line(format_args!("quantization plan, in full:\n{}", plan.trim_end()));
         return printer.object("inspect", &PlanReport { kind: "plan", file_bytes, plan });

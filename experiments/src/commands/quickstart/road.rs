@@ -6,10 +6,10 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use tridot_models::scheme::Plan;
-use tridot_models::train::TrainingPlan;
+use tridot_models::topology::Topology;
+use tridot_models::train::{Start, TrainingPlan};
 use tridot_sim::arch::Architecture;
 use tridot_sim::energy::EnergyTables;
-use tridot_sim::error::line_and_column;
 use tridot_sim::limits::MAX_TRACE_PICTURES;
 
 use crate::cli::QuickstartArgs;
@@ -79,6 +79,8 @@ pub(super) struct Road {
     pub(super) variants: Vec<Variant>,
     /// Every plan named, by file name, with its text.
     pub(super) plans: Vec<(String, String)>,
+    /// Of the networks that it trains.
+    pub(super) topologies: Vec<Topology>,
 }
 
 /// An integer network made from the float one.
@@ -121,11 +123,12 @@ impl Road {
     }
 
     fn read(text: &str, text_of: impl Fn(&str) -> Result<String>) -> Result<Self> {
-        let version: Version = toml::from_str(text).map_err(|error| at_line(text, &error))?;
+        let version: Version =
+            toml::from_str(text).map_err(|error| files::at_line(text, &error))?;
         if version.format != FORMAT {
             bail!("format must be {FORMAT}, got {}", version.format);
         }
-        let raw: Raw = toml::from_str(text).map_err(|error| at_line(text, &error))?;
+        let raw: Raw = toml::from_str(text).map_err(|error| files::at_line(text, &error))?;
         let names = raw.variant.iter().map(|variant| variant.name.as_str());
         check_names(names.chain([raw.name.as_str()]))?;
         for (key, samples, most) in [
@@ -154,6 +157,7 @@ impl Road {
             float,
             variants,
             plans: Vec::new(),
+            topologies: Vec::new(),
         };
         for name in road.files() {
             if road.plans.iter().any(|plan| plan.0 == name) {
@@ -167,7 +171,7 @@ impl Road {
             let text = text_of(&name)?;
             road.plans.push((name, text));
         }
-        road.check_plans()?;
+        road.topologies = road.checked_plans()?;
         road.check_machine()?;
         Ok(road)
     }
@@ -182,29 +186,41 @@ impl Road {
         self.float.iter().chain(plans).chain(machine).cloned().collect()
     }
 
-    /// Refuses a plan of another kind than its place asks for, before hours of training.
-    fn check_plans(&self) -> Result<()> {
+    /// Refuses a plan of another kind than its place asks for, before hours of training; the networks that are
+    /// trained.
+    fn checked_plans(&self) -> Result<Vec<Topology>> {
         let text_of = |name: &str| {
             let plan = self.plans.iter().find(|plan| plan.0 == name);
             plan.map_or("", |plan| plan.1.as_str())
         };
-        let train = |name: &str| {
-            TrainingPlan::from_toml(text_of(name))
-                .with_context(|| format!("{name}: must be a training plan"))
+        let mut topologies = Vec::new();
+        let mut train = |name: &str, start: Start, wanted: &str| -> Result<()> {
+            let plan = TrainingPlan::from_toml(text_of(name))
+                .with_context(|| format!("{name}: must be a training plan"))?;
+            if plan.start != start {
+                bail!("{name}: must start from {wanted}");
+            }
+            let topology =
+                files::topology(&plan.network).with_context(|| format!("{name}: network"))?;
+            plan.check_network(&topology).with_context(|| name.to_owned())?;
+            topologies.push(topology);
+            Ok(())
         };
         if let Some(name) = &self.float {
-            train(name)?;
+            train(name, Start::Scratch, "scratch, as the float network of a road")?;
         }
         for variant in &self.variants {
             match &variant.way {
-                Way::Train(name) => drop(train(name)?),
+                Way::Train(name) => {
+                    train(name, Start::Checkpoint, "a checkpoint, that of the float network")?;
+                }
                 Way::Quantize(name) => drop(
                     Plan::from_toml(text_of(name))
                         .with_context(|| format!("{name}: must be a quantization plan"))?,
                 ),
             }
         }
-        Ok(())
+        Ok(topologies)
     }
 
     /// Refuses architectures and tables that cannot be read, or do not go together, before hours of training.
@@ -261,13 +277,6 @@ fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<()> {
         seen.push(name);
     }
     Ok(())
-}
-
-/// One line from a TOML error: line and column, then what is wrong.
-fn at_line(text: &str, error: &toml::de::Error) -> anyhow::Error {
-    let offset = error.span().map_or(0, |span| span.start);
-    let reason = error.message().replace('\n', " ");
-    anyhow::anyhow!("{}: {reason}", line_and_column(text, offset))
 }
 
 #[cfg(test)]

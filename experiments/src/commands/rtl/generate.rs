@@ -10,7 +10,6 @@ use super::layers::Subject;
 use super::library::Library;
 use crate::cli::{RtlGenerateArgs, Verdict};
 use crate::files;
-use crate::files::folder;
 use crate::print::Printer;
 
 /// Who writes the folder.
@@ -37,7 +36,8 @@ struct LayerReport {
 
 pub(crate) fn run(arguments: &RtlGenerateArgs, printer: &Printer) -> Result<Verdict> {
     let spared = arguments.net.as_deref().unwrap_or(&arguments.folder.output);
-    folder::check(&arguments.folder.output, MAKER, spared, arguments.folder.occupied())?;
+    let output = arguments.folder.output(MAKER, spared);
+    output.check()?;
     let arch = files::architecture(&arguments.arch)?;
     let subject = match &arguments.net {
         None => None,
@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &RtlGenerateArgs, printer: &Printer) -> Result<Verd
     contents.extend(images.into_iter().map(|(name, text)| (name, text.into_bytes())));
     let inputs = arguments.net.as_deref().into_iter().chain(arguments.layers.trace.as_deref());
     let inputs: Vec<&Path> = inputs.chain(files::of_argument(&arguments.arch)).collect();
-    folder::replace(&arguments.folder.output, MAKER, &inputs, &contents)?;
+    output.replace(&inputs, &contents)?;
     let report = Report {
         architecture: arch.name.clone(),
         network: subject.as_ref().map(|subject| subject.network.name.clone()),
