@@ -311,13 +311,15 @@ const CANDIDATES: [(f64, &str); 3] =
     [(0.0, "as trained"), (0.5, "half-way re-estimated"), (1.0, "re-estimated")];
 
 /// Sets the batch norm of the plan's choice of a network that is quantized already, on pictures drawn
-/// with the seed, and records where it came from.
+/// with the seed and changed by `as_trained` as those of the training were, and records where it came from.
 pub(crate) fn finish_trained(
     quantized: &mut QuantizedNetwork,
     set: &CalibrationSet<'_>,
     seed: u64,
+    as_trained: impl FnOnce(Vec<u8>) -> Vec<u8>,
 ) -> Result<(), Error> {
-    let pictures = Selection::new(&quantized.float, &quantized.plan, set, seed)?;
+    let mut pictures = Selection::new(&quantized.float, &quantized.plan, set, seed)?;
+    pictures.pixels = as_trained(pictures.pixels);
     let normalization = &quantized.float.topology.normalization;
     quantized.provenance = provenance(normalization, &quantized.plan, set, seed);
     quantized.provenance.calibration_samples = pictures.len(&quantized.float) as u64;

@@ -24,7 +24,7 @@ use crate::Error;
 
 pub(crate) use ahead::{Made, Work, batches};
 pub use class_folders::{Files, Unreadable};
-pub(crate) use resize::{Axis, resize};
+pub(crate) use resize::{Axis, Raster, resize};
 pub(crate) use source::{Opened, Scratch};
 pub use source::{Set, Source};
 pub use synthetic::{MAX_PICTURE_BYTES, picture_like, synthetic, synthetic_fits};

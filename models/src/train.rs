@@ -354,7 +354,13 @@ impl Trainer {
             return Err(Error::malformed("checkpoint", reason));
         };
         let mut quantized = quantization.hard(float)?;
-        calibrate::finish_trained(&mut quantized, set, self.plan.seed)?;
+        // Batch norm has seen changed pictures: what is black around a crop moves its statistics.
+        let behind = self.plan.stages.get(self.position.stage).or(self.plan.stages.last());
+        let augmentation = behind.map(|stage| stage.augmentation).unwrap_or_default();
+        let shape = float.topology.input;
+        let as_trained =
+            |pixels: Vec<u8>| batches::changed(&pixels, shape, augmentation, self.plan.seed);
+        calibrate::finish_trained(&mut quantized, set, self.plan.seed, as_trained)?;
         quantized.provenance.plan.clone_from(&self.texts.plan);
         quantized.provenance.float_accuracy = self.float_accuracy;
         Ok(quantized)

@@ -2,11 +2,12 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use tridot_sim::network::Shape;
 
 use super::augment::augmented;
-use super::plan::Stage;
+use super::plan::{Augmentation, Stage};
 use crate::Error;
-use crate::data::{self, Made, Pictures, Scratch, Source, Work};
+use crate::data::{self, Made, Opened, Pictures, Raster, Scratch, Source, Work};
 use crate::random::{below, shuffle};
 
 /// What a stream of random numbers is for.
@@ -17,6 +18,7 @@ enum Purpose {
     Picture = 3,
     Weights = 4,
     StandIn = 5,
+    Calibration = 6,
 }
 
 fn generator(seed: u64, purpose: Purpose, [a, b]: [u64; 2], stream: u64) -> ChaCha8Rng {
@@ -116,9 +118,47 @@ pub(super) fn for_each(
     })
 }
 
+/// Pictures of a network's own size, one after the other, changed as those of a batch are.
+pub(super) fn changed(
+    pixels: &[u8],
+    shape: Shape,
+    augmentation: Augmentation,
+    seed: u64,
+) -> Vec<u8> {
+    let mut out = vec![0; pixels.len()];
+    let mut line = Vec::new();
+    let pictures =
+        pixels.chunks_exact(shape.elements()).zip(out.chunks_exact_mut(shape.elements()));
+    for (stream, (pixels, out)) in (0..).zip(pictures) {
+        let mut dice = generator(seed, Purpose::Calibration, [0; 2], stream);
+        let opened = Opened { raster: Raster { shape, pixels }, line: &mut line };
+        augmented(opened, shape, augmentation, &mut dice, out);
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn calibration_pictures_are_changed_as_those_of_a_batch_are() {
+        let shape = Shape::new(4, 4, 1);
+        let pixels: Vec<u8> = (1..=64).collect();
+        let plain = Augmentation::default();
+        assert_eq!(changed(&pixels, shape, plain, 0), pixels);
+        let flip = Augmentation { flip: true, ..plain };
+        let flipped = changed(&pixels, shape, flip, 0);
+        for (before, after) in pixels.chunks(4).zip(flipped.chunks(4)) {
+            let mirrored: Vec<u8> = before.iter().rev().copied().collect();
+            assert!(after == before || after == mirrored);
+        }
+        let crop = Augmentation { crop: 2, ..plain };
+        let cropped = changed(&pixels, shape, crop, 0);
+        assert!(cropped.contains(&0), "a crop of four pictures has black pixels");
+        assert_eq!(cropped, changed(&pixels, shape, crop, 0));
+        assert_ne!(cropped, changed(&pixels, shape, crop, 1));
+    }
 
     #[test]
     fn an_epoch_has_every_picture_once_and_its_own_order() {
