@@ -169,6 +169,17 @@ fn a_folder_of_something_else_and_a_road_without_weights_are_refused() {
         line.starts_with("tridot: road.toml: line 4, column 1: unknown field `check_sample`"),
         "{line}"
     );
+}
+
+#[test]
+fn a_road_that_a_later_stage_would_refuse_makes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    plans(folder.path());
+    let refusal = |command: &mut Command| {
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
     for (from, to, refused) in [
         (
             "trace_samples = 1",
