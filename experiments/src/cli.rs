@@ -176,8 +176,9 @@ fn usage_line(error: &clap::Error, words: &[OsString]) -> String {
     let in_a_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let text = error.render().to_string();
     let paragraphs = text.split("\n\n").map(in_a_line).filter(|paragraph| {
-        let begins = |start: &&str| paragraph.starts_with(*start);
-        !paragraph.is_empty() && !["Usage: ", "For more information"].iter().any(begins)
+        !(paragraph.is_empty()
+            || paragraph.starts_with("Usage: ")
+            || paragraph.starts_with("For more information"))
     });
     let parts: Vec<String> = paragraphs
         .map(|paragraph| paragraph.strip_prefix("error: ").unwrap_or(&paragraph).to_owned())

@@ -74,6 +74,13 @@ fn finish(mut command: Command) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// What a command says that must be refused.
+fn refusal(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    String::from_utf8(output.stderr).unwrap()
+}
+
 /// Every file that a result is read from. Logs and checkpoints say when and where they were made.
 fn results(out: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
@@ -138,11 +145,6 @@ fn a_folder_of_something_else_and_a_road_without_weights_are_refused() {
     plans(folder.path());
     fs::create_dir(folder.path().join("full")).unwrap();
     fs::write(folder.path().join("full/notes.txt"), "mine").unwrap();
-    let refusal = |command: &mut Command| {
-        let output = command.output().unwrap();
-        assert_eq!(output.status.code(), Some(2));
-        String::from_utf8(output.stderr).unwrap()
-    };
     assert_eq!(
         refusal(&mut quickstart(folder.path(), "full", "1")),
         "tridot: full: must be new, empty or of the same road, got a folder with `notes.txt`\n"
@@ -175,11 +177,6 @@ fn a_folder_of_something_else_and_a_road_without_weights_are_refused() {
 fn a_road_that_a_later_stage_would_refuse_makes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     plans(folder.path());
-    let refusal = |command: &mut Command| {
-        let output = command.output().unwrap();
-        assert_eq!(output.status.code(), Some(2));
-        String::from_utf8(output.stderr).unwrap()
-    };
     for (from, to, refused) in [
         (
             "trace_samples = 1",

@@ -10,6 +10,7 @@ use tridot_sim::verify::{Findings, Verifier};
 
 use super::bytes::{flip_bits, splice, truncations};
 use super::driver::{Mutant, Touched, fuzz};
+use super::text::rearranged;
 use crate::random::{Random, cases};
 
 /// Bits of a wide word of accumulators.
@@ -167,18 +168,10 @@ fn read_hex(bytes: &[u8], format: Format) -> Result<Vec<i64>, String> {
 /// A word removed, repeated, exchanged, cut, lengthened or replaced.
 fn word_mutant(random: &mut Random, file: &str) -> Mutant {
     let mut words: Vec<String> = file.lines().map(str::to_owned).collect();
-    let (at, other) = (random.below(words.len()), random.below(words.len()));
+    let at = random.below(words.len());
     let hostile = *random.pick(HOSTILE);
     let what = match random.below(6) {
-        0 => format!("word {at} `{}` removed", words.remove(at)),
-        1 => {
-            words.insert(at, words[other].clone());
-            format!("word {other} repeated at {at}")
-        }
-        2 => {
-            words.swap(at, other);
-            format!("words {at} and {other} exchanged")
-        }
+        0..=2 => rearranged(random, &mut words),
         3 => {
             words[at].pop();
             format!("word {at} cut to `{}`", words[at])

@@ -68,6 +68,22 @@ pub(crate) fn structure_mutant(random: &mut Random, file: &str) -> Mutant {
     Mutant { what, touched: Touched::Structure, bytes: lines.join("\n").into_bytes() }
 }
 
+/// A piece of a file removed, another put in front of it once more, or both exchanged.
+pub(crate) fn rearranged(random: &mut Random, pieces: &mut Vec<String>) -> String {
+    let (at, other) = (random.below(pieces.len()), random.below(pieces.len()));
+    match random.below(3) {
+        0 => format!("piece {at} `{}` removed", pieces.remove(at)),
+        1 => {
+            pieces.insert(at, pieces[other].clone());
+            format!("piece {other} repeated at {at}")
+        }
+        _ => {
+            pieces.swap(at, other);
+            format!("pieces {at} and {other} exchanged")
+        }
+    }
+}
+
 /// One run of digits of the line, if it has any, becomes something else.
 fn replaced_number(random: &mut Random, line: &str) -> (String, String) {
     let starts: Vec<usize> = line

@@ -12,6 +12,7 @@ use tridot_sim::waveform::{self, Window};
 
 use super::bytes::{flip_bits, splice, truncations};
 use super::driver::{Mutant, Touched, fuzz};
+use super::text::rearranged;
 use crate::random::{Random, cases};
 
 /// Signals that every waveform of ours has; the bank takes the place of data.
@@ -161,17 +162,9 @@ const HOSTILE: &[&str] = &[
 /// A line removed, repeated, exchanged or replaced, or a word of it gone.
 fn line_mutant(random: &mut Random, file: &str) -> Mutant {
     let mut lines: Vec<String> = file.lines().map(str::to_owned).collect();
-    let (at, other) = (random.below(lines.len()), random.below(lines.len()));
+    let at = random.below(lines.len());
     let what = match random.below(5) {
-        0 => format!("line {at} `{}` removed", lines.remove(at)),
-        1 => {
-            lines.insert(at, lines[other].clone());
-            format!("line {other} repeated at {at}")
-        }
-        2 => {
-            lines.swap(at, other);
-            format!("lines {at} and {other} exchanged")
-        }
+        0..=2 => rearranged(random, &mut lines),
         3 => {
             let mut words: Vec<&str> = lines[at].split(' ').collect();
             words.remove(random.below(words.len()));

@@ -4,7 +4,6 @@ use tridot_sim::digest::Digest;
 use tridot_sim::network::{Operator, Weights};
 
 use super::*;
-use crate::checkpoint;
 use crate::data;
 use crate::export::{self, RoundingLimit};
 use crate::kernels::finish;
@@ -12,6 +11,7 @@ use crate::kernels::lanes::InstructionSet;
 use crate::layers::WeightQuantizer;
 
 mod baselines;
+mod digest;
 mod files;
 mod objective;
 
@@ -151,7 +151,7 @@ fn going_on_with_other_kernels_is_said() {
     let key = br#"instruction_set\":\""#;
     let name = bytes.windows(key.len()).position(|window| window == key).unwrap() + key.len();
     bytes[name] = b'X';
-    bytes = without_digest(&bytes);
+    bytes = digest::without_digest(&bytes);
     let (before, now) = (&InstructionSet::best().name()[1..], InstructionSet::best().name());
     assert_eq!(
         Trainer::resume(&bytes).unwrap().remark().unwrap(),
@@ -159,37 +159,6 @@ fn going_on_with_other_kernels_is_said() {
             "its last epoch ran on X{before} kernels, what follows runs on {now}: the last bits of sums may differ"
         )
     );
-}
-
-/// A checkpoint of before digests were kept.
-fn without_digest(bytes: &[u8]) -> Vec<u8> {
-    let key = checkpoint::DIGEST_KEY.as_bytes();
-    let at = bytes.windows(key.len()).position(|window| window == key).unwrap();
-    let mut bytes = bytes.to_vec();
-    bytes[at] = b'X';
-    bytes
-}
-
-#[test]
-fn a_checkpoint_with_a_flipped_bit_is_refused() {
-    let set = set();
-    let data = borrowed(&set);
-    let mut trainer = Trainer::new(texts("layer"), None, &data).unwrap();
-    run(&mut trainer, &data, 1);
-    let bytes = trainer.to_bytes();
-    let end = bytes.len();
-    // The lowest bit of a weight's first byte, and a letter of the plan.
-    let letter = bytes.windows(13).position(|window| window == b"learning_rate").unwrap();
-    for (at, flip) in [(end - 4, 1), (end / 2 / 4 * 4, 1), (letter, 0x20)] {
-        let mut flipped = bytes.clone();
-        flipped[at] ^= flip;
-        let error = Trainer::resume(&flipped).err().unwrap().to_string();
-        assert!(error.starts_with("checkpoint: the digest of its contents must be "), "{error}");
-        assert!(crate::import::Checkpoint::read(&flipped).is_err());
-    }
-    // Checkpoints of before digests were kept go on.
-    let mut old = Trainer::resume(&without_digest(&bytes)).unwrap();
-    assert!(old.to_bytes() == bytes);
 }
 
 #[test]

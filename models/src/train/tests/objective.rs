@@ -42,7 +42,7 @@ fn a_training_with_teacher_and_average_is_resumed_bit_for_bit() {
     let at = states[3].windows(15).position(|name| name == b"teacher/stem.we").unwrap();
     let mut renamed = states[3].clone();
     renamed[at] = b'T';
-    let error = Trainer::resume(&without_digest(&renamed)).unwrap_err().to_string();
+    let error = Trainer::resume(&digest::without_digest(&renamed)).unwrap_err().to_string();
     assert_eq!(error, "tensor `training/teacher/stem.weight`: is missing");
 }
 
