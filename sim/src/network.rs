@@ -21,47 +21,16 @@ use crate::Error;
 
 mod codec;
 mod digits;
+mod shape;
 mod validate;
+mod weights;
 mod widths;
 
 pub use codec::FORMAT;
 pub use digits::signed_digits;
+pub use shape::{Geometry, Pads, Shape, Window};
+pub use weights::{Digits, Weights};
 pub use widths::{CodeRange, Widths};
-
-/// Height, width and channels of a tensor of one picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Shape {
-    /// Rows of pixels.
-    pub height: usize,
-    /// Pixels of a row.
-    pub width: usize,
-    /// Values of a pixel.
-    pub channels: usize,
-}
-
-impl Shape {
-    /// A shape from height, width and channels.
-    pub const fn new(height: usize, width: usize, channels: usize) -> Self {
-        Self { height, width, channels }
-    }
-
-    /// Values of a tensor of this shape. Only for shapes within [`crate::limits`].
-    pub const fn elements(self) -> usize {
-        self.height * self.width * self.channels
-    }
-
-    /// Pixels of a tensor of this shape.
-    pub const fn pixels(self) -> usize {
-        self.height * self.width
-    }
-}
-
-impl std::fmt::Display for Shape {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}×{}×{}", self.height, self.width, self.channels)
-    }
-}
 
 /// Whether a tensor's codes are two's complement or natural numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -104,148 +73,6 @@ impl TensorId {
     /// The index of the layer that makes the tensor, or none for the network's input.
     pub const fn layer(self) -> Option<usize> {
         self.0.checked_sub(1)
-    }
-}
-
-/// Kernel size and stride, in pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Window {
-    /// Rows of the kernel.
-    pub kernel_height: usize,
-    /// Columns of the kernel.
-    pub kernel_width: usize,
-    /// Rows between two output rows.
-    pub stride_height: usize,
-    /// Columns between two output columns.
-    pub stride_width: usize,
-}
-
-impl Window {
-    /// A square kernel with one stride both ways.
-    pub const fn square(kernel: usize, stride: usize) -> Self {
-        Self {
-            kernel_height: kernel,
-            kernel_width: kernel,
-            stride_height: stride,
-            stride_width: stride,
-        }
-    }
-
-    /// Taps of the kernel.
-    pub const fn taps(self) -> usize {
-        self.kernel_height * self.kernel_width
-    }
-}
-
-/// Rows and columns of padding, each smaller than the kernel's side. Padded taps hold code 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Pads {
-    /// Rows above the picture.
-    pub top: usize,
-    /// Columns left of it.
-    pub left: usize,
-    /// Rows below it.
-    pub bottom: usize,
-    /// Columns right of it.
-    pub right: usize,
-}
-
-impl Pads {
-    /// The same padding on all four sides.
-    pub const fn all(pad: usize) -> Self {
-        Self { top: pad, left: pad, bottom: pad, right: pad }
-    }
-}
-
-/// Which inputs a dot product reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Geometry {
-    /// Every output channel reads all input channels under the window.
-    Convolution {
-        /// Kernel and stride.
-        window: Window,
-        /// Padding.
-        pads: Pads,
-    },
-    /// Output channel c reads input channel c alone.
-    Depthwise {
-        /// Kernel and stride.
-        window: Window,
-        /// Padding.
-        pads: Pads,
-    },
-    /// One output pixel reads the whole input tensor, in NHWC order.
-    Linear,
-}
-
-/// How the integers of a `fixed` layer become planes: a property of the network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Digits {
-    /// Canonical signed digits: no two neighbouring digits are non-zero.
-    Csd,
-    /// The binary digits of the magnitude, each with the weight's sign.
-    SignMagnitude,
-}
-
-/// The weights of a dot-product layer, output channel by output channel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Weights {
-    /// A sum of scaled ternary branches.
-    Dbq {
-        /// Number of branches B, 1…5.
-        branches: u32,
-        /// One code a weight: `Σ_j (trit_j + 1)·3^j`, j from 0 (the branch of the largest scale).
-        codes: Vec<u8>,
-    },
-    /// Symmetric b-bit integers, |w| ≤ 2^(b−1) − 1.
-    Fixed {
-        /// Width b, 2…16.
-        bits: u32,
-        /// One integer a weight.
-        values: Vec<i16>,
-    },
-}
-
-impl Weights {
-    /// How many weights there are.
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Dbq { codes, .. } => codes.len(),
-            Self::Fixed { values, .. } => values.len(),
-        }
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Multipliers per output channel: one a branch, or one.
-    pub fn multipliers_per_channel(&self) -> usize {
-        match self {
-            Self::Dbq { branches, .. } => *branches as usize,
-            Self::Fixed { .. } => 1,
-        }
-    }
-
-    /// Number of planes: B for `dbq`; for `fixed` the highest non-empty digit + 1 (0 if all weights are 0).
-    pub fn planes(&self, digits: Digits) -> u32 {
-        match self {
-            Self::Dbq { branches, .. } => *branches,
-            Self::Fixed { values, .. } => digits::plane_count(values, digits),
-        }
-    }
-
-    /// The trit of one weight in one plane.
-    pub fn trit(&self, plane: u32, weight_idx: usize, digits: Digits) -> i8 {
-        match self {
-            Self::Dbq { codes, .. } => digits::code_trit(codes[weight_idx], plane),
-            Self::Fixed { values, .. } => signed_digits(values[weight_idx], digits)[plane as usize],
-        }
     }
 }
 
@@ -459,22 +286,6 @@ impl Description {
     /// Length of the dot products of a layer: K.
     pub fn fan_in(&self, layer: &Layer, dot: &Dot) -> usize {
         dot.geometry.fan_in(self.input_of(layer).shape)
-    }
-}
-
-impl Geometry {
-    /// Length K of the dot products over an input of this shape.
-    pub const fn fan_in(&self, input: Shape) -> usize {
-        match self {
-            Self::Convolution { window, .. } => window.taps() * input.channels,
-            Self::Depthwise { window, .. } => window.taps(),
-            Self::Linear => input.elements(),
-        }
-    }
-
-    /// Multiply-accumulates of one picture.
-    pub const fn macs(&self, input: Shape, output: Shape) -> u64 {
-        output.elements() as u64 * self.fan_in(input) as u64
     }
 }
 
