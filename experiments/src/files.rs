@@ -320,11 +320,21 @@ pub(crate) fn make_all(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())
 }
 
-/// Makes a folder with all above it; whether anything lies in it, except half-written files.
+/// Makes a folder with all above it; what lies in it.
 #[cfg(feature = "train")]
 pub(crate) fn make_folder(path: &Path) -> Result<Contents> {
-    let place = || path.display().to_string();
     make_all(path)?;
+    contents(path)
+}
+
+/// Whether anything lies in a folder, except half-written files; nothing does where there is none yet.
+#[cfg(feature = "train")]
+pub(crate) fn contents(path: &Path) -> Result<Contents> {
+    let place = || path.display().to_string();
+    check_no_file(path)?;
+    if !path.exists() {
+        return Ok(Contents::Nothing);
+    }
     let mut first: Option<String> = None;
     for entry in std::fs::read_dir(path).with_context(place)? {
         let name = entry.with_context(place)?.file_name().to_string_lossy().into_owned();

@@ -137,6 +137,7 @@ fn a_training_starts_from_a_trained_network_by_its_name_or_file() {
         refusal(folder.path(), &train(name, "other")),
         "tridot: b1.toml: network `resnet20`: plan: held_back must be below the 64 training pictures, got 64"
     );
+    assert!(!folder.path().join("other").exists(), "what is refused leaves no folder");
 }
 
 #[cfg(feature = "train")]

@@ -288,6 +288,13 @@ impl Trainer {
         Ok(())
     }
 
+    /// The stage of the last epoch that was done; none before the first.
+    fn trained(&self) -> Option<&Stage> {
+        let Position { stage, epoch } = self.position;
+        let stage_idx = if epoch == 0 { stage.checked_sub(1)? } else { stage };
+        self.plan.stages.get(stage_idx)
+    }
+
     fn step(&mut self, stage: &Stage, now: Now, batch: &Pictures) -> Result<loss::Scored, Error> {
         let logits = self.tape.forward(&self.model, &batch.pixels, now.temperature)?;
         let teacher = match (stage.distillation, &mut self.teacher) {
@@ -355,8 +362,7 @@ impl Trainer {
         };
         let mut quantized = quantization.hard(float)?;
         // Batch norm has seen changed pictures: what is black around a crop moves its statistics.
-        let behind = self.plan.stages.get(self.position.stage).or(self.plan.stages.last());
-        let augmentation = behind.map(|stage| stage.augmentation).unwrap_or_default();
+        let augmentation = self.trained().map(|stage| stage.augmentation).unwrap_or_default();
         let shape = float.topology.input;
         let as_trained =
             |pixels: Vec<u8>| batches::changed(&pixels, shape, augmentation, self.plan.seed);

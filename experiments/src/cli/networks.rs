@@ -15,7 +15,7 @@ use clap::Args;
 )]
 pub(crate) struct QuickstartArgs {
     /// Folder of everything that is made: new, empty, or of the same road.
-    #[arg(long, value_name = "DIR", default_value = "quickstart")]
+    #[arg(short, long, value_name = "DIR", default_value = "quickstart")]
     pub(crate) out: PathBuf,
     /// A road of one's own (TOML): its variants, architectures and energy table [default: the built-in one].
     #[arg(long, value_name = "FILE")]
@@ -45,7 +45,7 @@ pub(crate) struct TrainArgs {
     #[command(flatten)]
     pub(crate) source: TrainingSource,
     /// Folder of the checkpoint and the log: new, empty, or of the same training.
-    #[arg(long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR")]
     pub(crate) out: PathBuf,
     /// Trained weights to start from: float ones as safetensors, a PyTorch zip file or a checkpoint of
     /// `train`, or an integer network, by its file or its name.

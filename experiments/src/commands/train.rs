@@ -63,6 +63,9 @@ pub(crate) fn run(arguments: &TrainArgs, printer: &Printer) -> Result<Verdict> {
     let data = training_set::borrowed(&set);
     let mut trainer = trainer(arguments, texts, &data, printer)?;
     let mut lines = lines_before(&arguments.out.join(LOG), trainer.next())?;
+    if trainer.next().is_some() {
+        make_folder(&arguments.out)?;
+    }
     while let Some(position) = trainer.next() {
         let start = Instant::now();
         let report = one_epoch(&mut trainer, position, &data, printer)?;
@@ -76,6 +79,12 @@ pub(crate) fn run(arguments: &TrainArgs, printer: &Printer) -> Result<Verdict> {
     pictures::tell_unreadable(&[data.training, data.test], printer);
     tell(arguments, &topology.name, &data, &trainer, lines, printer)?;
     Ok(Verdict::Yes)
+}
+
+/// Made when nothing else can be refused, so that what is refused leaves no folder.
+fn make_folder(out: &Path) -> Result<()> {
+    files::make_all(out)?;
+    [CHECKPOINT, LOG].iter().try_for_each(|name| files::check_writable(&out.join(name)))
 }
 
 fn texts(plan: &Path) -> Result<Texts> {
@@ -100,10 +109,7 @@ fn trainer(
     }
     let path = arguments.out.join(CHECKPOINT);
     let place = || path.display().to_string();
-    let contents = files::make_folder(&arguments.out)?;
-    for name in [CHECKPOINT, LOG] {
-        files::check_writable(&arguments.out.join(name))?;
-    }
+    let contents = files::contents(&arguments.out)?;
     if path.exists() {
         let bytes = files::read(&path, files::MAX_CHECKPOINT_BYTES)?;
         let trainer = Trainer::resume(&bytes).with_context(place)?;

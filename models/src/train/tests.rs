@@ -141,6 +141,28 @@ fn training_learns_and_its_quantized_network_keeps_what_was_learned() {
 }
 
 #[test]
+fn between_two_stages_pictures_are_changed_as_in_the_one_that_is_done() {
+    let set = set();
+    let data = borrowed(&set);
+    let pictures = (&set.calibration).into();
+    let calibration = CalibrationSet { name: set.name, pictures, labelled: false };
+    let exported = |further: &str, epochs: usize| {
+        let mut texts = texts("layer");
+        let (from, to) = ("clip_norm = 5.0\n", "clip_norm = 5.0\naugmentation = { crop = 8 }\n");
+        texts.plan = texts.plan.replacen(from, to, 1) + further;
+        let (from, to) = ("samples = 64", "samples = 64, batch_norm = \"re_estimated\"");
+        texts.plan = texts.plan.replacen(from, to, 1);
+        let mut trainer = Trainer::new(texts, None, &data).unwrap();
+        run(&mut trainer, &data, epochs);
+        trainer.quantized_network(&calibration).unwrap().forward(&set.test.pixels).unwrap()
+    };
+    let plain = "[[stage]]\nweights = \"quantized\"\nepochs = 1\nbatch = 32\nlearning_rate = 0.02\n\
+        temperature = { from = 200.0, to = 200.0 }\n";
+    assert!(exported(plain, 5) == exported("", 5), "before the next stage's first epoch");
+    assert!(exported(plain, 6) != exported("", 5), "behind it");
+}
+
+#[test]
 fn going_on_with_other_kernels_is_said() {
     let set = set();
     let data = borrowed(&set);
