@@ -8,8 +8,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use tridot_reports::plot::Figure;
-use tridot_reports::record::Record;
-use tridot_reports::store::Store;
 use tridot_sim::limits::MAX_TRACE_FILE_BYTES;
 use tridot_sim::network::Network;
 use tridot_sim::trace::Trace;
@@ -17,6 +15,9 @@ use tridot_sim::trace::Trace;
 mod arguments;
 pub(crate) mod folder;
 pub(crate) mod liberty;
+#[cfg(feature = "train")]
+mod memory;
+mod records;
 
 pub(crate) use arguments::{
     architecture, architecture_text, energy_tables, file_hint, is_path, of_argument, read_network,
@@ -25,6 +26,9 @@ pub(crate) use arguments::{
 pub(crate) use arguments::{
     at_line, may_be_integer_network, topology, topology_text, trained_bytes,
 };
+#[cfg(feature = "train")]
+pub(crate) use memory::{peak_memory_bytes, peak_memory_bytes_of, reset_peak_memory};
+pub(crate) use records::{MAX_RECORDS_BYTES, append_record, open_records};
 
 /// The largest checkpoint that is read: 4 GiB.
 pub(crate) const MAX_CHECKPOINT_BYTES: usize = 1 << 32;
@@ -33,9 +37,6 @@ pub(crate) const MAX_TEXT_BYTES: usize = 1 << 22;
 
 /// The first bytes of a file, which say what it is.
 const HEAD_BYTES: u64 = 4096;
-
-/// The largest store that is read: 1 GiB.
-pub(crate) const MAX_RECORDS_BYTES: usize = 1 << 30;
 
 /// Reads a whole file of at most so many bytes. A pipe or a device may be a text, which is short.
 pub(crate) fn read(path: &Path, max_bytes: usize) -> Result<Vec<u8>> {
@@ -363,46 +364,6 @@ pub(crate) fn read_trace(path: &Path, network: &Network) -> Result<Trace> {
     Ok(trace)
 }
 
-/// The name of the store in a folder of results.
-const RECORDS: &str = "records.csv";
-/// The empty file that a process locks while it changes the store.
-const HELD: &str = ".tridot-records.lock";
-
-/// The store of a folder, empty where there is none; makes the folder, and refuses one that cannot be written.
-pub(crate) fn open_records(folder: &Path) -> Result<Store> {
-    make_all(folder)?;
-    let path = folder.join(RECORDS);
-    check_writable(&path)?;
-    if !path.exists() {
-        return Ok(Store::default());
-    }
-    let text = text(&path, read(&path, MAX_RECORDS_BYTES)?)?;
-    Store::from_csv(&text).with_context(|| path.display().to_string())
-}
-
-/// Adds a Record to the store of a folder, as it is now: of several processes one after the other.
-pub(crate) fn append_record(folder: &Path, record: Record) -> Result<()> {
-    let _held = hold(folder)?;
-    let mut store = open_records(folder)?;
-    let path = folder.join(RECORDS);
-    store.insert(record).with_context(|| path.display().to_string())?;
-    write(&path, store.to_csv().as_bytes())
-}
-
-/// Waits until no other process holds a folder, and holds it as long as what is returned lives.
-fn hold(folder: &Path) -> Result<File> {
-    let path = folder.join(HELD);
-    let place = || path.display().to_string();
-    let file = File::options().write(true).create(true).truncate(true).open(&path);
-    let file = file.with_context(place)?;
-    match file.lock() {
-        // Some network file systems have no locks; processes in turn are safe there as well.
-        Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {}
-        locked => locked.with_context(place)?,
-    }
-    Ok(file)
-}
-
 /// A file without a name, for what a program says.
 #[cfg(feature = "train")]
 pub(crate) fn unnamed() -> Result<File> {
@@ -430,25 +391,4 @@ pub(crate) fn absolute(path: &Path) -> Result<String> {
 #[cfg(feature = "train")]
 pub(crate) fn enter(folder: &Path) -> Result<()> {
     std::env::set_current_dir(folder).with_context(|| folder.display().to_string())
-}
-
-/// The most memory that this process held since it started or was last reset; none where the system does not say.
-#[cfg(feature = "train")]
-pub(crate) fn peak_memory_bytes() -> Option<u64> {
-    peak_memory_bytes_of(std::process::id())
-}
-
-/// The most memory that a process of this number held so far; none where the system does not say.
-#[cfg(feature = "train")]
-pub(crate) fn peak_memory_bytes_of(process: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024)
-}
-
-/// Begins a new count of the most memory; where the system cannot, the old count goes on.
-#[cfg(feature = "train")]
-pub(crate) fn reset_peak_memory() {
-    drop(std::fs::write("/proc/self/clear_refs", "5"));
 }
