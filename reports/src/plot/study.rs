@@ -152,9 +152,12 @@ impl<'a> Study<'a> {
             networks.iter().any(|network| what(network) != what(networks[0]))
         };
         let bits_differ = differ(|network| network.activation_bits.clone());
-        // Among the networks of one topology.
+        // Among the networks of one topology; where several are in the figure, of one scheme as well: names get long.
         let granularities_differ = |network: &NetworkInputs| {
-            let alike = networks.iter().filter(|other| other.name == network.name);
+            let alike = networks.iter().filter(|other| {
+                let is_same_scheme = self.network.is_some() || other.scheme == network.scheme;
+                other.name == network.name && is_same_scheme
+            });
             let mut known = alike.filter_map(|other| other.granularity);
             known.any(|granularity| Some(granularity) != network.granularity)
         };

@@ -336,6 +336,25 @@ fn all_networks_of_a_data_set_have_figures_together() {
 }
 
 #[test]
+fn what_scales_are_per_is_told_of_all_networks_where_it_tells_them_apart() {
+    let mut records = vec![record(Scheme::Layer(1), "edge"), record(Scheme::Channel(2), "edge")];
+    let mut other = record(Scheme::Layer(1), "edge");
+    other.inputs.network.name = "other-cifar10".to_owned();
+    other.inputs.network.digest = Digest::of(b"other");
+    records.push(other);
+    let storage = |records: &[Record], network: &str| {
+        let name = format!("{network}-cifar10-storage");
+        let figure = fronts(records).into_iter().find(|figure| figure.name == name);
+        figure.unwrap_or_else(|| panic!("{name}")).svg
+    };
+    assert!(storage(&records, "sample").contains("dbq(2), channel"));
+    let together = storage(&records, "all");
+    assert!(together.contains("dbq(2)") && !together.contains("channel"), "{together}");
+    records.push(record(Scheme::Layer(2), "edge"));
+    assert!(storage(&records, "all").contains("dbq(2), channel"));
+}
+
+#[test]
 fn tables_are_aligned_and_escaped() {
     let mut records = vec![
         record(Scheme::Layer(1), "tiny"),
