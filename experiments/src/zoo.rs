@@ -43,6 +43,7 @@ const ENTRIES: &[Entry] = entries![
     "mobilenetv1-0.5-cifar10-b1",
     "mobilenetv2-0.5-cifar10-f8",
     "mobilenetv2-0.5-cifar10-b2",
+    "mobilenetv2-0.5-cifar10-b1",
     "shufflenetv2-0.5-cifar10-f8",
     "shufflenetv2-0.5-cifar10-b2",
     "shufflenetv2-0.5-cifar10-b1",
