@@ -158,8 +158,9 @@ fn between_two_stages_pictures_are_changed_as_in_the_one_that_is_done() {
     };
     let plain = "[[stage]]\nweights = \"quantized\"\nepochs = 1\nbatch = 32\nlearning_rate = 0.02\n\
         temperature = { from = 200.0, to = 200.0 }\n";
-    assert!(exported(plain, 5) == exported("", 5), "before the next stage's first epoch");
-    assert!(exported(plain, 6) != exported("", 5), "behind it");
+    let alone = exported("", 5);
+    assert!(exported(plain, 5) == alone, "before the next stage's first epoch");
+    assert!(exported(plain, 6) != alone, "behind it");
 }
 
 #[test]
