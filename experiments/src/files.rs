@@ -321,13 +321,6 @@ pub(crate) fn make_all(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())
 }
 
-/// Makes a folder with all above it; what lies in it.
-#[cfg(feature = "train")]
-pub(crate) fn make_folder(path: &Path) -> Result<Contents> {
-    make_all(path)?;
-    contents(path)
-}
-
 /// Whether anything lies in a folder, except half-written files; nothing does where there is none yet.
 #[cfg(feature = "train")]
 pub(crate) fn contents(path: &Path) -> Result<Contents> {

@@ -103,7 +103,8 @@ fn check_inputs(arguments: &QuickstartArgs, road: &Road) -> Result<()> {
 /// Makes the folder and its plans, or finds them as they would be made: then the road goes on in it.
 fn prepare(out: &Path, road: &Road, commands: &str) -> Result<()> {
     let list = out.join(COMMANDS);
-    let contents = files::make_folder(out)?;
+    files::make_all(out)?;
+    let contents = files::contents(out)?;
     match files::read_text_if_present(&list)? {
         Some(text) if text == commands => {}
         Some(_) => bail!("{}: is of another road: choose another --out", list.display()),
@@ -118,7 +119,7 @@ fn prepare(out: &Path, road: &Road, commands: &str) -> Result<()> {
         }
     }
     for folder in ["plans", "training", "networks", "traces"] {
-        files::make_folder(&out.join(folder))?;
+        files::make_all(&out.join(folder))?;
     }
     for (name, text) in &road.plans {
         let path = out.join("plans").join(name);

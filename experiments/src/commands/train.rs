@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &TrainArgs, printer: &Printer) -> Result<Verdict> {
     let mut trainer = trainer(arguments, texts, &data, printer)?;
     let mut lines = lines_before(&arguments.out.join(LOG), trainer.next())?;
     if trainer.next().is_some() {
-        make_folder(&arguments.out)?;
+        make_writable(&arguments.out)?;
     }
     while let Some(position) = trainer.next() {
         let start = Instant::now();
@@ -82,7 +82,7 @@ pub(crate) fn run(arguments: &TrainArgs, printer: &Printer) -> Result<Verdict> {
 }
 
 /// Made when nothing else can be refused, so that what is refused leaves no folder.
-fn make_folder(out: &Path) -> Result<()> {
+fn make_writable(out: &Path) -> Result<()> {
     files::make_all(out)?;
     [CHECKPOINT, LOG].iter().try_for_each(|name| files::check_writable(&out.join(name)))
 }
@@ -253,7 +253,7 @@ fn branches(state: &LayerBranches) -> Branches {
 /// The curves of all epochs so far, in a folder of their own.
 fn draw(out: &Path, network: &str, data: &TrainingData<'_>, lines: &[Line]) -> Result<()> {
     let folder = out.join(CURVES);
-    files::make_folder(&folder)?;
+    files::make_all(&folder)?;
     let epochs: Vec<training::Epoch> = lines.iter().map(Line::epoch).collect();
     for figure in plot::training(&format!("{network} on {}", data.name), &epochs) {
         files::write_figure(&folder, &figure)?;
