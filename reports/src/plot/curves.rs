@@ -150,7 +150,7 @@ struct Chart {
     /// For the name of a file.
     name: &'static str,
     words: &'static str,
-    /// Of the upright axis.
+    /// Of the upright axis, for all curves.
     label: &'static str,
     column: &'static str,
     curves: Vec<Curve>,
@@ -169,9 +169,12 @@ impl Chart {
 
     fn csv(&self, epochs: &[Epoch]) -> String {
         let mut heads = vec!["stage".to_owned(), "epoch".to_owned()];
-        let only = self.curves.len() == 1;
         heads.extend(self.curves.iter().map(|curve| {
-            if only { self.column.to_owned() } else { format!("{}_{}", curve.name, self.column) }
+            if curve.name == self.column {
+                self.column.to_owned()
+            } else {
+                format!("{}_{}", curve.name, self.column)
+            }
         }));
         let row = |(i, epoch): (usize, &Epoch)| {
             let mut row = vec![epoch.stage.to_string(), epoch.epoch.to_string()];
@@ -194,7 +197,7 @@ impl Chart {
         let (x, top) = (Axis::of_counts(epochs.len()), 4.0 + legend::height(&legend));
         let frame = Frame { x, y, top };
         drawing(WIDTH, top + PLOT_HEIGHT + 25.0, |canvas| {
-            frame.draw(canvas, self.label, epochs);
+            frame.draw(canvas, &self.upright(), epochs);
             for entry in &legend {
                 entry.draw(canvas);
             }
@@ -202,6 +205,14 @@ impl Chart {
                 draw(canvas, &frame, curve);
             }
         })
+    }
+
+    /// Of the upright axis: a single curve is named there.
+    fn upright(&self) -> String {
+        match &self.curves[..] {
+            [only] if only.name != self.column => format!("{} {}", only.name, self.label),
+            _ => self.label.to_owned(),
+        }
     }
 
     /// None for a single curve, which the axis names.
@@ -326,6 +337,10 @@ mod tests {
         assert!(zeros.caption.starts_with("small. Zero trits"));
         let loss = &figures[0];
         assert_eq!(loss.csv, "stage,epoch,loss\n1,1,1\n2,1,1\n2,2,0.5\n");
+        assert!(loss.svg.contains("\nloss\n"), "{}", loss.svg);
+        let accuracy = &figures[1];
+        assert!(accuracy.csv.starts_with("stage,epoch,training_accuracy_percent\n1,1,51\n"));
+        assert!(accuracy.svg.contains("\ntraining accuracy (%)\n"), "{}", accuracy.svg);
         assert!(loss.svg.contains("epoch") && figures.iter().all(|f| !f.svg.contains("NaN")));
     }
 
